@@ -1,0 +1,122 @@
+// Tests of the room base.
+#include <atomic>
+#include <filesystem>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "quaver/base/clock.h"
+#include "quaver/base/file.h"
+#include "quaver/base/hash.h"
+#include "quaver/base/metrics.h"
+#include "quaver/base/progress.h"
+#include "quaver/base/workers.h"
+
+namespace quaver {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string Folder(const std::string& name) {
+  const std::string path = testing::TempDir() + "/quaver_base_" + name;
+  std::filesystem::remove_all(path);
+  EXPECT_TRUE(MakeFolders(path).ok());
+  return path;
+}
+
+TEST(FileTest, AtomicWriteReplacesWholeContent) {
+  const std::string path = Folder("write") + "/a";
+  ASSERT_TRUE(WriteFileAtomically(path, "first, longer").ok());
+  ASSERT_TRUE(WriteFileAtomically(path, "second").ok());
+  EXPECT_EQ(ReadFile(path).value(), "second");
+}
+
+TEST(FileTest, ErrorsNameThePathAndTheReason) {
+  const auto missing = ReadFile("/nowhere/at/all");
+  EXPECT_EQ(missing.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(Message(missing.status()), HasSubstr("/nowhere/at/all"));
+  const std::string path = Folder("limit") + "/a";
+  ASSERT_TRUE(WriteFileAtomically(path, "12345").ok());
+  EXPECT_EQ(ReadFile(path, 4).status().code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
+TEST(FileTest, FailedWriteLeavesTheOldContentAndNoLitter) {
+  const auto status = WriteFileAtomically("/proc/quaver", "x");
+  EXPECT_FALSE(status.ok());
+}
+
+TEST(FileTest, MapsEmptyAndFullFiles) {
+  const std::string folder = Folder("map");
+  ASSERT_TRUE(WriteFileAtomically(folder + "/empty", "").ok());
+  ASSERT_TRUE(WriteFileAtomically(folder + "/full", "abc").ok());
+  EXPECT_EQ(MappedFile::Open(folder + "/empty").value()->bytes().size(), 0u);
+  EXPECT_EQ(MappedFile::Open(folder + "/full").value()->bytes().size(), 3u);
+  EXPECT_FALSE(MappedFile::Open(folder).ok());
+}
+
+TEST(FileTest, SecondLockIsRefusedWithTheHolder) {
+  const std::string folder = Folder("lock");
+  auto first = FolderLock::Take(folder);
+  ASSERT_TRUE(first.ok());
+  const auto second = FolderLock::Take(folder);
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Message(second.status()), HasSubstr("in use by process"));
+  first->reset();
+  EXPECT_TRUE(FolderLock::Take(folder).ok());
+}
+
+TEST(HashTest, IsXxh3) {
+  // XXH3-64 of the empty string, from the reference implementation's vectors.
+  EXPECT_EQ(Hex64(Hash64("")), "2d06800538d394c2");
+}
+
+TEST(RandomTest, StreamsAreReproducibleAndDiffer) {
+  Random a(1, 2);
+  Random b(1, 2);
+  Random c(1, 3);
+  const uint64_t first = a.Next();
+  EXPECT_EQ(first, b.Next());
+  EXPECT_NE(first, c.Next());
+}
+
+TEST(RandomTest, BelowIsUniform) {
+  Random random(7);
+  std::vector<int> counts(10);
+  for (int i = 0; i < 10000; ++i) ++counts[random.Below(10)];
+  for (const int count : counts) EXPECT_NEAR(count, 1000, 150);
+}
+
+TEST(WorkersTest, EveryIndexRunsOnce) {
+  for (const int threads : {1, 2, 5}) {
+    std::vector<std::atomic<int>> seen(1001);
+    ParallelFor(seen.size(), 7, threads, [&](size_t begin, size_t end) {
+      for (size_t i = begin; i < end; ++i) ++seen[i];
+    });
+    for (const auto& count : seen) EXPECT_EQ(count.load(), 1);
+  }
+}
+
+TEST(WorkersTest, ThereIsAtLeastOneCore) { EXPECT_GE(AvailableCores(), 1); }
+
+TEST(MetricsTest, ExposesSeriesOnce) {
+  Metrics metrics;
+  metrics.AddCounter("a_total", "A.", {{"k", "v"}}).Increment();
+  metrics.AddCounter("a_total", "A.", {{"k", "v"}}).Increment(2);
+  EXPECT_THAT(metrics.Expose(), HasSubstr("a_total{k=\"v\"} 3"));
+}
+
+TEST(ProgressTest, LineShowsRateAndTimeLeft) {
+  FakeClock clock;
+  Progress progress("embed", "rows", 100, clock);
+  clock.AdvanceUs(10'000'000);
+  progress.Update(50);
+  EXPECT_THAT(progress.Line(), HasSubstr("50 %"));
+  EXPECT_THAT(progress.Line(), HasSubstr("5/s"));
+  EXPECT_THAT(progress.Line(), HasSubstr("0:10 left"));
+}
+
+}  // namespace
+}  // namespace quaver

@@ -1,0 +1,25 @@
+// How many cores there are, and a pool that uses no more than that.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+namespace quaver {
+
+// Cores this process may use: the least of the affinity mask and the cgroup's
+// quota (versions 1 and 2, rounded up), at least 1.
+int AvailableCores();
+
+// Pins the calling thread to the i-th core of its affinity mask (modulo their
+// number). Best effort: false when the system refuses.
+bool PinThisThread(int index);
+
+// Runs body(begin, end) over [0, count) split into chunks of at most `grain`,
+// on `num_threads` threads, the calling one included; returns when all are
+// done. Chunks are handed out in order; which thread runs one is not defined.
+// `body` must not throw.
+void ParallelFor(size_t count, size_t grain, int num_threads,
+                 const std::function<void(size_t begin, size_t end)>& body);
+
+}  // namespace quaver

@@ -1,0 +1,81 @@
+// The sentence encoder: BERT with pooling and normalisation, fp32.
+//
+//   ASSIGN_OR_RETURN(auto model, BertModel::Load(folder, BestKernels()));
+//   BertWorkspace workspace(*model, /*max_tokens=*/512);
+//   model->Encode({ids, offsets}, workspace, embeddings);
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "quaver/base/status.h"
+#include "quaver/kernels/kernels.h"
+
+namespace quaver {
+
+// Sequences one after the other, without padding. Sequence b is
+// ids[offsets[b] .. offsets[b + 1]), special tokens included.
+struct TokenBatch {
+  std::span<const int32_t> ids;       // [sum of T]
+  std::span<const uint32_t> offsets;  // [B + 1], rising, first 0
+};
+
+struct BertConfig {
+  int vocab_size = 0;
+  int hidden_size = 0;  // D
+  int intermediate_size = 0;
+  int num_heads = 0;  // H
+  int num_layers = 0;
+  int max_positions = 0;
+  int type_vocab_size = 0;
+  float layer_norm_epsilon = 1e-12f;
+  enum class Pooling { kMean, kCls, kMax } pooling = Pooling::kMean;
+  bool normalize = false;  // unit length at the end
+  int max_tokens = 0;      // sentence_bert_config.json's max_seq_length
+};
+
+// Every mutable byte of a call. One a thread; sized once.
+class BertWorkspace;
+
+// Immutable after Load, shared by all threads.
+class BertModel {
+ public:
+  // Reads a Hugging Face or sentence-transformers folder: config.json,
+  // model.safetensors (or its sharded form), modules.json and what it names.
+  // Unimplemented, naming the file and field, for what is not supported;
+  // InvalidArgument for a damaged folder. Packs the weights for `kernels`.
+  static absl::StatusOr<std::unique_ptr<const BertModel>> Load(
+      const std::string& folder, const Kernels& kernels);
+  ~BertModel();
+
+  const BertConfig& config() const;
+  const Kernels& kernels() const;
+
+  // REQUIRES: every sequence has 1 to max_positions tokens; the batch fits
+  // the workspace; ids < vocab_size. Allocates nothing.
+  void Encode(const TokenBatch& batch, BertWorkspace& workspace,
+              std::span<float> embeddings) const;  // [B, D]
+
+ private:
+  struct Weights;
+  explicit BertModel(std::unique_ptr<const Weights> weights);
+  std::unique_ptr<const Weights> weights_;
+};
+
+class BertWorkspace {
+ public:
+  BertWorkspace(const BertModel& model, size_t max_tokens);
+  ~BertWorkspace();
+  size_t max_tokens() const { return max_tokens_; }
+
+ private:
+  friend class BertModel;
+  struct Buffers;
+  size_t max_tokens_;
+  std::unique_ptr<Buffers> buffers_;
+};
+
+}  // namespace quaver

@@ -1,0 +1,41 @@
+// Kernels of the transformer: products, attention, norms, activations.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace quaver {
+
+// What a product does to its result before storing it.
+enum class Epilogue {
+  kBias,          // y = x W^T + b
+  kBiasGelu,      // y = gelu(x W^T + b), the exact erf form
+  kBiasResidual,  // y = x W^T + b + residual
+};
+
+// M rows, N outputs, K inputs, D model width, H heads, T tokens of a sequence.
+// Weights are packed once by `pack` for the table that reads them. One fixed
+// order of summation over K; rows do not influence each other. Thread-safe,
+// allocate nothing.
+struct DenseKernels {
+  // Floats a packed [N, K] weight takes.
+  size_t (*packed_size)(size_t N, size_t K);
+  // Packs a row-major weight, PyTorch's Linear layout. `packed` is 64-aligned.
+  void (*pack)(const float* weight,  // [N, K]
+               size_t N, size_t K, float* packed);
+  void (*gemm)(const float* x,                          // [M, K], row stride K
+               const float* packed, const float* bias,  // [N]
+               const float* residual,                   // [M, N] or null
+               size_t M, size_t N, size_t K, Epilogue epilogue,
+               float* y);  // [M, N]
+  // y = layer norm of x over D with weight and bias; in place allowed.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias,
+                     size_t M, size_t D, float epsilon, float* y);
+  // Softmax attention of one sequence; qkv rows hold query, key, value after
+  // each other. `scores` is T floats of scratch a call may use.
+  void (*attention)(const float* qkv,  // [T, 3 * D]
+                    size_t T, size_t H, size_t D, float* scores,
+                    float* out);  // [T, D]
+};
+
+}  // namespace quaver

@@ -1,0 +1,61 @@
+// What can be asked by name: tensors in, tensors out. KServe's and Triton's
+// words, so that the model server serves the same objects.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quaver/base/status.h"
+
+namespace quaver {
+
+// KServe v2 datatypes.
+enum class Datatype { kBytes, kFp32, kInt32, kInt64 };
+
+// A named tensor that owns its data. kBytes uses `strings`, all others `raw`
+// (little-endian, row-major).
+struct Tensor {
+  std::string name;
+  Datatype datatype = Datatype::kBytes;
+  std::vector<int64_t> shape;
+  std::vector<std::string> strings;
+  std::vector<std::byte> raw;
+};
+
+struct TensorSpec {
+  std::string name;
+  Datatype datatype = Datatype::kBytes;
+  std::vector<int64_t> shape;  // -1: variable; the batch dimension included
+};
+
+using Tensors = std::vector<Tensor>;
+
+// A model, by itself or behind a batcher. Thread-safe.
+class Servable {
+ public:
+  virtual ~Servable() = default;
+  virtual std::vector<TensorSpec> inputs() const = 0;
+  virtual std::vector<TensorSpec> outputs() const = 0;
+  // Blocks until the answer is there. InvalidArgument names the tensor that is
+  // missing or of the wrong type or shape.
+  virtual absl::StatusOr<Tensors> Infer(const Tensors& request) = 0;
+};
+
+// Servables by name. Filled at start-up, then read-only and thread-safe.
+class ServableRegistry {
+ public:
+  // AlreadyExists when the name is taken.
+  absl::Status Add(const std::string& name, std::shared_ptr<Servable> servable);
+  // NotFound, listing the names there are.
+  absl::StatusOr<std::shared_ptr<Servable>> Find(const std::string& name) const;
+
+ private:
+  std::map<std::string, std::shared_ptr<Servable>> servables_;
+};
+
+}  // namespace quaver

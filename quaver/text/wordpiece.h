@@ -1,0 +1,38 @@
+// BERT's tokenizer: id for id what the PyPI package `tokenizers` gives.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quaver/base/status.h"
+
+namespace quaver {
+
+// Immutable, thread-safe.
+class WordPiece {
+ public:
+  // Reads tokenizer.json, else vocab.txt with tokenizer_config.json, from a
+  // model folder. Unimplemented, naming the field, for another kind of
+  // tokenizer; InvalidArgument for a damaged file. The file's own padding is
+  // ignored.
+  static absl::StatusOr<std::unique_ptr<const WordPiece>> Load(
+      const std::string& folder);
+  ~WordPiece();
+
+  // [CLS] ids [SEP], at most `max_tokens` with both (>= 2; the rest of the
+  // text is dropped). Any bytes; invalid ones are treated as Python's
+  // bytes.decode("utf-8", "replace") would. O(bytes).
+  std::vector<int32_t> Encode(std::string_view text, int max_tokens) const;
+
+  int vocab_size() const;
+
+ private:
+  struct Impl;
+  explicit WordPiece(std::unique_ptr<const Impl> impl);
+  std::unique_ptr<const Impl> impl_;
+};
+
+}  // namespace quaver
