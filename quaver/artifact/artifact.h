@@ -2,13 +2,14 @@
 //
 // A file is: u64 little-endian header length, a JSON header, then the
 // tensors' bytes. Ours add to `__metadata__`: "format" (what the file is for),
-// "version", "checksum" (XXH3-64 of everything after the header), and keys of
-// the writer's; every tensor of ours starts at a multiple of 64 bytes of the
-// file. Other people's safetensors files are read by the same code without
-// these checks.
+// "version", "checksum" (XXH3-64 of the data, seeded with that of the header),
+// and keys of the writer's; every tensor of ours starts at a multiple of 64
+// bytes of the file, the gaps being tensors named "_pad.N", which readers here
+// do not see. Other people's safetensors files are read by the same code
+// without these checks.
 //
 //   ArtifactWriter writer("quaver.segment", 1);
-//   writer.Add("codes", DataType::kU8, {num_items, 48}, codes);
+//   writer.Add<uint8_t>("codes", {num_items, 48}, codes);
 //   RETURN_IF_ERROR(writer.WriteTo(path));
 //   ASSIGN_OR_RETURN(auto file, Artifact::Open(path, "quaver.segment", 1));
 //   ASSIGN_OR_RETURN(auto codes, file->Get<uint8_t>("codes", {-1, 48}));
@@ -66,7 +67,7 @@ struct TensorView {
 class Artifact {
  public:
   // Opens any safetensors file: the header is checked against the size, types
-  // and shapes against their byte ranges, ranges against overlap.
+  // and shapes against their byte ranges, ranges against overlap and holes.
   // InvalidArgument naming the file and the field otherwise.
   static absl::StatusOr<std::shared_ptr<const Artifact>> Open(
       const std::string& path);
@@ -74,7 +75,7 @@ class Artifact {
   // and checksum (DataLoss). Costs one read of the file.
   static absl::StatusOr<std::shared_ptr<const Artifact>> Open(
       const std::string& path, std::string_view format, int version);
-  // The same over bytes in memory, which the Artifact takes.
+  // The same over bytes in memory, which are copied to a multiple of 64.
   static absl::StatusOr<std::shared_ptr<const Artifact>> FromBytes(
       std::string bytes, std::string_view format, int version);
 
@@ -100,19 +101,23 @@ class Artifact {
   // A string of the metadata; NotFound when absent.
   absl::StatusOr<std::string> Metadata(const std::string& key) const;
 
+  // Lets the system take back the memory of the mapped file's pages; they are
+  // read again when touched. For whoever has copied what it needs often.
+  void DropPages() const;
+
  private:
   Artifact() = default;
-  static absl::StatusOr<std::shared_ptr<const Artifact>> Parse(
-      std::shared_ptr<Artifact> artifact, std::span<const std::byte> bytes);
-  absl::Status CheckOurs(std::string_view format, int version) const;
+  // An empty format checks nothing of ours.
+  static absl::StatusOr<std::shared_ptr<const Artifact>> Read(
+      std::shared_ptr<Artifact> artifact, std::span<const std::byte> bytes,
+      std::string_view format, int version);
   absl::StatusOr<TensorView> FindTyped(const std::string& name, DataType type,
                                        size_t alignment,
                                        const std::vector<int64_t>& shape) const;
 
   std::string path_;  // or "memory"
   std::shared_ptr<const MappedFile> file_;
-  std::unique_ptr<std::byte[]> memory_;  // 64-byte aligned copy, or null
-  std::span<const std::byte> data_;      // everything after the header
+  std::unique_ptr<std::byte[]> memory_;  // FromBytes' copy, or null
   std::map<std::string, std::string> metadata_;
   std::map<std::string, TensorView> tensors_;
 };
@@ -124,7 +129,8 @@ class ArtifactWriter {
 
   void SetMetadata(const std::string& key, std::string value);
 
-  // Copies the bytes. REQUIRES: their size fits type and shape; a new name.
+  // Copies the bytes. REQUIRES: their size fits type and shape; a new name,
+  // not starting with "_pad.".
   void Add(const std::string& name, DataType type, std::vector<int64_t> shape,
            std::span<const std::byte> bytes);
   template <typename T>
