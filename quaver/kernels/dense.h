@@ -14,27 +14,32 @@ enum class Epilogue {
 };
 
 // M rows, N outputs, K inputs, D model width, H heads, T tokens of a sequence.
-// Weights are packed once by `pack` for the table that reads them. One fixed
-// order of summation over K; rows do not influence each other. Thread-safe,
-// allocate nothing.
+// Weights are packed once by `pack` for the table that reads them. Every sum
+// runs over K (or the keys, or D) in one fixed order; rows do not influence
+// each other. Thread-safe, allocate nothing. Outputs do not overlap inputs
+// but where it says so.
 struct DenseKernels {
   // Floats a packed [N, K] weight takes.
   size_t (*packed_size)(size_t N, size_t K);
   // Packs a row-major weight, PyTorch's Linear layout. `packed` is 64-aligned.
   void (*pack)(const float* weight,  // [N, K]
                size_t N, size_t K, float* packed);
+  // `y` may be `residual`. Reads each packed weight from memory once when M
+  // is at most some hundreds.
   void (*gemm)(const float* x,                          // [M, K], row stride K
                const float* packed, const float* bias,  // [N]
                const float* residual,                   // [M, N] or null
                size_t M, size_t N, size_t K, Epilogue epilogue,
                float* y);  // [M, N]
-  // y = layer norm of x over D with weight and bias; in place allowed.
+  // y = layer norm of x over D with weight and bias; `y` may be `x`.
   void (*layer_norm)(const float* x, const float* weight, const float* bias,
                      size_t M, size_t D, float epsilon, float* y);
-  // Softmax attention of one sequence; qkv rows hold query, key, value after
-  // each other. `scores` is T floats of scratch a call may use.
+  // Floats of scratch that `attention` takes.
+  size_t (*attention_scratch)(size_t T, size_t H, size_t D);
+  // Softmax attention of one sequence, scores scaled by 1 / sqrt(D / H); qkv
+  // rows hold query, key, value after each other. `scratch` is 64-aligned.
   void (*attention)(const float* qkv,  // [T, 3 * D]
-                    size_t T, size_t H, size_t D, float* scores,
+                    size_t T, size_t H, size_t D, float* scratch,
                     float* out);  // [T, D]
 };
 

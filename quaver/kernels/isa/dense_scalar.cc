@@ -1,0 +1,96 @@
+// The definition of the dense kernels: loops that can be checked by eye.
+#include <cmath>
+
+#include "quaver/kernels/isa/tables.h"
+
+namespace quaver {
+namespace {
+
+size_t PackedSize(size_t N, size_t K) { return N * K; }
+
+void Pack(const float* weight, size_t N, size_t K, float* packed) {
+  for (size_t i = 0; i < N * K; ++i) packed[i] = weight[i];
+}
+
+float Gelu(float x) {
+  return 0.5f * x * (1.0f + std::erf(x * 0.70710678118654752f));
+}
+
+void Gemm(const float* x, const float* packed, const float* bias,
+          const float* residual, size_t M, size_t N, size_t K,
+          Epilogue epilogue, float* y) {
+  for (size_t m = 0; m < M; ++m) {
+    for (size_t n = 0; n < N; ++n) {
+      float sum = 0;
+      for (size_t k = 0; k < K; ++k) sum += x[m * K + k] * packed[n * K + k];
+      sum += bias[n];
+      if (epilogue == Epilogue::kBiasGelu) sum = Gelu(sum);
+      if (epilogue == Epilogue::kBiasResidual) sum += residual[m * N + n];
+      y[m * N + n] = sum;
+    }
+  }
+}
+
+void LayerNorm(const float* x, const float* weight, const float* bias, size_t M,
+               size_t D, float epsilon, float* y) {
+  for (size_t m = 0; m < M; ++m, x += D, y += D) {
+    float sum = 0;
+    for (size_t i = 0; i < D; ++i) sum += x[i];
+    const float mean = sum / static_cast<float>(D);
+    float squares = 0;
+    for (size_t i = 0; i < D; ++i) squares += (x[i] - mean) * (x[i] - mean);
+    const float variance = squares / static_cast<float>(D);
+    const float scale = 1.0f / std::sqrt(variance + epsilon);
+    for (size_t i = 0; i < D; ++i) {
+      y[i] = (x[i] - mean) * scale * weight[i] + bias[i];
+    }
+  }
+}
+
+void Softmax(float* scores, size_t T) {
+  float max = scores[0];
+  for (size_t t = 1; t < T; ++t) max = std::fmax(max, scores[t]);
+  float sum = 0;
+  for (size_t t = 0; t < T; ++t) {
+    scores[t] = std::exp(scores[t] - max);
+    sum += scores[t];
+  }
+  for (size_t t = 0; t < T; ++t) scores[t] /= sum;
+}
+
+size_t AttentionScratch(size_t T, size_t, size_t) { return T; }
+
+void Attention(const float* qkv, size_t T, size_t H, size_t D, float* scratch,
+               float* out) {
+  const size_t head_width = D / H;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(head_width));
+  for (size_t row = 0; row < T; ++row) {
+    for (size_t head = 0; head < H; ++head) {
+      const float* query = qkv + row * 3 * D + head * head_width;
+      const float* keys = qkv + D + head * head_width;        // [T, 3 * D]
+      const float* values = qkv + 2 * D + head * head_width;  // [T, 3 * D]
+      for (size_t t = 0; t < T; ++t) {
+        float sum = 0;
+        for (size_t i = 0; i < head_width; ++i) {
+          sum += query[i] * keys[t * 3 * D + i];
+        }
+        scratch[t] = sum * scale;
+      }
+      Softmax(scratch, T);
+      for (size_t i = 0; i < head_width; ++i) {
+        float sum = 0;
+        for (size_t t = 0; t < T; ++t) {
+          sum += scratch[t] * values[t * 3 * D + i];
+        }
+        out[row * D + head * head_width + i] = sum;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+const DenseKernels kDenseScalar = {PackedSize,       Pack,     Gemm, LayerNorm,
+                                   AttentionScratch, Attention};
+
+}  // namespace quaver
