@@ -1,0 +1,302 @@
+// The dense kernels over one vector type, for dense_avx2.cc and
+// dense_avx512.cc: the includer defines Vec and kTileRows beforehand.
+//
+// Everything here is unnamed, so each includer compiles its own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "quaver/kernels/isa/tables.h"
+
+#if defined(__clang__)
+#define QUAVER_UNROLL _Pragma("unroll")
+#else
+#define QUAVER_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace quaver {
+namespace {
+
+using Float = Vec::Float;
+constexpr size_t kLanes = Vec::kLanes;
+// A panel is two vectors of outputs wide: [K, kColumns], zero-padded.
+constexpr size_t kColumns = 2 * kLanes;
+// Bytes the prefetch runs ahead of the products: at 11 rows 2 KiB are about
+// 350 cycles, the latency of memory.
+constexpr size_t kPrefetchFloats = 2048 / sizeof(float);
+
+constexpr size_t RoundUp(size_t count, size_t multiple) {
+  return (count + multiple - 1) / multiple * multiple;
+}
+
+// erf(x / sqrt 2) = x P(x^2) / Q(x^2) for |x| <= 5.6, a minimax fit; beyond,
+// 1 - erf is below 3e-8. With fp32 rounding gelu is within 1e-6 everywhere
+// (the test walks over all of [-12, 12]).
+Float Gelu(Float x) {
+  const Float limit = Vec::Set(5.6f);
+  const Float z = Vec::Max(Vec::Min(x, limit), Vec::Sub(Vec::Zero(), limit));
+  const Float t = Vec::Mul(z, z);
+  Float p = Vec::Set(4.34141301e-08f);
+  p = Vec::MulAdd(p, t, Vec::Set(1.30514549e-05f));
+  p = Vec::MulAdd(p, t, Vec::Set(3.73551416e-04f));
+  p = Vec::MulAdd(p, t, Vec::Set(9.57183410e-03f));
+  p = Vec::MulAdd(p, t, Vec::Set(7.11137675e-02f));
+  p = Vec::MulAdd(p, t, Vec::Set(7.97884209e-01f));
+  Float q = Vec::Set(1.18005079e-06f);
+  q = Vec::MulAdd(q, t, Vec::Set(7.96826976e-05f));
+  q = Vec::MulAdd(q, t, Vec::Set(1.98529432e-03f));
+  q = Vec::MulAdd(q, t, Vec::Set(2.96325193e-02f));
+  q = Vec::MulAdd(q, t, Vec::Set(2.55792092e-01f));
+  q = Vec::MulAdd(q, t, Vec::Set(1.0f));
+  const Float erf = Vec::Div(Vec::Mul(z, p), q);
+  const Float half = Vec::Mul(x, Vec::Set(0.5f));
+  return Vec::MulAdd(half, erf, half);
+}
+
+// e^x for x <= 0: 2^n e^r with |r| <= ln 2 / 2 and a minimax polynomial of
+// relative error 3e-9. Below -87 the result is e^-87, about 1e-38.
+Float ExpOfNegative(Float x) {
+  x = Vec::Max(x, Vec::Set(-87.0f));
+  const Float n = Vec::Round(Vec::Mul(x, Vec::Set(1.44269504f)));
+  // ln 2 in two parts: the first has few enough bits to be exact times n.
+  Float r = Vec::MulAdd(n, Vec::Set(-0.693359375f), x);
+  r = Vec::MulAdd(n, Vec::Set(2.12194440e-4f), r);
+  Float p = Vec::Set(1.38145984e-03f);
+  p = Vec::MulAdd(p, r, Vec::Set(8.3687169e-03f));
+  p = Vec::MulAdd(p, r, Vec::Set(4.16683881e-02f));
+  p = Vec::MulAdd(p, r, Vec::Set(1.66665206e-01f));
+  p = Vec::MulAdd(p, r, Vec::Set(4.99999934e-01f));
+  p = Vec::MulAdd(p, r, Vec::Set(1.0f));
+  p = Vec::MulAdd(p, r, Vec::Set(1.0f));
+  return Vec::TimesPowerOfTwo(p, n);
+}
+
+// y = epilogue(x W^T + bias), with strides, so that attention uses it too.
+struct Product {
+  const float* x;  // [M, K]
+  size_t x_stride;
+  const float* packed;    // [ceil(N / kColumns), K, kColumns]
+  const float* bias;      // [N], or null for none
+  const float* residual;  // [M, N] with y's stride, or null
+  size_t M, N, K;
+  Epilogue epilogue;
+  float* y;  // [M, N]
+  size_t y_stride;
+};
+
+// Adds what the epilogue says to a tile of sums and stores it. Not inlined
+// into every Tile: one call a tile costs nothing beside its K products.
+[[gnu::noinline]] void Finish(const Product& product, size_t row,
+                              size_t num_rows, size_t column,
+                              const float* sums) {  // [num_rows, kColumns]
+  const size_t panel_end = column + kColumns;
+  const size_t end = panel_end < product.N ? panel_end : product.N;
+  for (size_t r = row; r < row + num_rows; ++r, sums += kColumns) {
+    for (size_t c = column; c < end; c += kLanes) {
+      const size_t count = end - c;
+      const size_t offset = r * product.y_stride + c;
+      Float value = Vec::Load(sums + (c - column));
+      if (product.bias != nullptr) {
+        value = Vec::Add(value, Vec::LoadPart(product.bias + c, count));
+      }
+      if (product.epilogue == Epilogue::kBiasGelu) value = Gelu(value);
+      if (product.epilogue == Epilogue::kBiasResidual) {
+        value =
+            Vec::Add(value, Vec::LoadPart(product.residual + offset, count));
+      }
+      Vec::StorePart(product.y + offset, count, value);
+    }
+  }
+}
+
+// `Rows` rows from `row` on times one panel. One accumulator an output, k
+// rising: the result does not depend on Rows.
+template <int Rows>
+void Tile(const Product& product, size_t row, size_t column) {
+  const size_t K = product.K;
+  const float* panel = product.packed + column * K;
+  const float* x = product.x + row * product.x_stride;
+  Float sums[Rows][2];
+  QUAVER_UNROLL
+  for (int r = 0; r < Rows; ++r) sums[r][0] = sums[r][1] = Vec::Zero();
+  for (size_t k = 0; k < K; ++k, panel += kColumns) {
+    Vec::Prefetch(panel + kPrefetchFloats);
+    if (kLanes == 16) Vec::Prefetch(panel + kPrefetchFloats + kLanes);
+    const Float w0 = Vec::Load(panel);
+    const Float w1 = Vec::Load(panel + kLanes);
+    QUAVER_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      const Float value = Vec::Set(x[r * product.x_stride + k]);
+      sums[r][0] = Vec::MulAdd(value, w0, sums[r][0]);
+      sums[r][1] = Vec::MulAdd(value, w1, sums[r][1]);
+    }
+  }
+  alignas(64) float stored[Rows * kColumns];
+  QUAVER_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    Vec::Store(stored + r * kColumns, sums[r][0]);
+    Vec::Store(stored + r * kColumns + kLanes, sums[r][1]);
+  }
+  Finish(product, row, Rows, column, stored);
+}
+
+using TileFunction = void (*)(const Product&, size_t row, size_t column);
+
+template <int... Rows>
+struct TileList {
+  static constexpr TileFunction kTiles[] = {Tile<Rows + 1>...};
+};
+template <int Count, int... Rows>
+struct MakeTiles : MakeTiles<Count - 1, Count - 1, Rows...> {};
+template <int... Rows>
+struct MakeTiles<0, Rows...> : TileList<Rows...> {};
+using Tiles = MakeTiles<kTileRows>;
+
+// Panels outside, rows inside: a panel (K * kColumns floats, 48 to 192 KiB)
+// comes from memory once and then from the second-level cache.
+void Multiply(const Product& product) {
+  const size_t M = product.M;
+  const size_t num_blocks = (M + kTileRows - 1) / kTileRows;
+  for (size_t column = 0; column < product.N; column += kColumns) {
+    for (size_t block = 0; block < num_blocks; ++block) {
+      const size_t begin = M * block / num_blocks;  // even shares
+      const size_t end = M * (block + 1) / num_blocks;
+      Tiles::kTiles[end - begin - 1](product, begin, column);
+    }
+  }
+}
+
+size_t PackedSize(size_t N, size_t K) { return RoundUp(N, kColumns) * K; }
+
+void PackStrided(const float* weight, size_t stride, size_t N, size_t K,
+                 float* packed) {
+  for (size_t column = 0; column < N; column += kColumns) {
+    const size_t count = N - column < kColumns ? N - column : kColumns;
+    const float* rows = weight + column * stride;
+    for (size_t k = 0; k < K; ++k, packed += kColumns) {
+      for (size_t c = 0; c < count; ++c) packed[c] = rows[c * stride + k];
+      for (size_t c = count; c < kColumns; ++c) packed[c] = 0;
+    }
+  }
+}
+
+void Pack(const float* weight, size_t N, size_t K, float* packed) {
+  PackStrided(weight, K, N, K, packed);
+}
+
+void Gemm(const float* x, const float* packed, const float* bias,
+          const float* residual, size_t M, size_t N, size_t K,
+          Epilogue epilogue, float* y) {
+  Multiply({x, K, packed, bias, residual, M, N, K, epilogue, y, N});
+}
+
+void LayerNorm(const float* x, const float* weight, const float* bias, size_t M,
+               size_t D, float epsilon, float* y) {
+  const float inverse = 1.0f / static_cast<float>(D);
+  for (size_t m = 0; m < M; ++m, x += D, y += D) {
+    Float sum = Vec::Zero();
+    for (size_t i = 0; i < D; i += kLanes) {
+      sum = Vec::Add(sum, Vec::LoadPart(x + i, D - i));
+    }
+    const Float mean = Vec::Set(Vec::Sum(sum) * inverse);
+    Float squares = Vec::Zero();
+    for (size_t i = 0; i < D; i += kLanes) {
+      const Float difference = Vec::Sub(Vec::LoadPart(x + i, D - i), mean);
+      const Float kept = Vec::FirstLanes(difference, D - i);
+      squares = Vec::MulAdd(kept, kept, squares);
+    }
+    const Float variance = Vec::Set(Vec::Sum(squares) * inverse + epsilon);
+    const Float scale = Vec::Div(Vec::Set(1.0f), Vec::Sqrt(variance));
+    for (size_t i = 0; i < D; i += kLanes) {
+      const Float difference = Vec::Sub(Vec::LoadPart(x + i, D - i), mean);
+      const Float scaled = Vec::Mul(Vec::Mul(difference, scale),
+                                    Vec::LoadPart(weight + i, D - i));
+      Vec::StorePart(y + i, D - i,
+                     Vec::Add(scaled, Vec::LoadPart(bias + i, D - i)));
+    }
+  }
+}
+
+// Softmax of `scale` times the row, in place. Lane by lane over the keys.
+void Softmax(float* scores, size_t T, Float scale) {
+  Float max = Vec::Set(scores[0]);
+  for (size_t t = 0; t < T; t += kLanes) {
+    const Float part = Vec::LoadPart(scores + t, T - t);
+    const Float padding = Vec::Sub(max, Vec::FirstLanes(max, T - t));
+    max = Vec::Max(max, Vec::Add(part, padding));
+  }
+  max = Vec::Set(Vec::MaxOf(max));
+  Float sum = Vec::Zero();
+  for (size_t t = 0; t < T; t += kLanes) {
+    const Float part = Vec::Sub(Vec::LoadPart(scores + t, T - t), max);
+    const Float power = ExpOfNegative(Vec::Mul(part, scale));
+    Vec::StorePart(scores + t, T - t, power);
+    sum = Vec::Add(sum, Vec::FirstLanes(power, T - t));
+  }
+  const Float inverse = Vec::Div(Vec::Set(1.0f), Vec::Set(Vec::Sum(sum)));
+  for (size_t t = 0; t < T; t += kLanes) {
+    const Float part = Vec::LoadPart(scores + t, T - t);
+    Vec::StorePart(scores + t, T - t, Vec::Mul(part, inverse));
+  }
+}
+
+// Copies a head's values, [T, head_width] with a stride, into panels.
+void PackValues(const float* values, size_t stride, size_t T, size_t head_width,
+                float* packed) {
+  for (size_t column = 0; column < head_width; column += kColumns) {
+    for (size_t t = 0; t < T; ++t, packed += kColumns) {
+      const float* row = values + t * stride + column;
+      const size_t count = head_width - column;
+      Vec::Store(packed, Vec::LoadPart(row, count));
+      Vec::Store(packed + kLanes,
+                 count > kLanes ? Vec::LoadPart(row + kLanes, count - kLanes)
+                                : Vec::Zero());
+    }
+  }
+}
+
+// Scratch holds the packed keys, the packed values and a tile of scores.
+size_t AttentionScratch(size_t T, size_t H, size_t D) {
+  const size_t head_width = D / H;
+  return PackedSize(T, head_width) + PackedSize(head_width, T) +
+         kTileRows * RoundUp(T, kLanes);
+}
+
+void AttendHead(const float* query, size_t T, size_t head_width, size_t D,
+                float* scratch, float* out) {
+  const size_t stride = 3 * D;
+  float* keys = scratch;
+  float* values = keys + PackedSize(T, head_width);
+  float* scores = values + PackedSize(head_width, T);
+  const size_t scores_stride = RoundUp(T, kLanes);
+  PackStrided(query + D, stride, T, head_width, keys);
+  PackValues(query + 2 * D, stride, T, head_width, values);
+  const Float scale = Vec::Div(
+      Vec::Set(1.0f), Vec::Sqrt(Vec::Set(static_cast<float>(head_width))));
+  for (size_t row = 0; row < T; row += kTileRows) {
+    const size_t M = T - row < kTileRows ? T - row : kTileRows;
+    Multiply({query + row * stride, stride, keys, nullptr, nullptr, M, T,
+              head_width, Epilogue::kBias, scores, scores_stride});
+    for (size_t m = 0; m < M; ++m) {
+      Softmax(scores + m * scores_stride, T, scale);
+    }
+    Multiply({scores, scores_stride, values, nullptr, nullptr, M, head_width, T,
+              Epilogue::kBias, out + row * D, D});
+  }
+}
+
+void Attention(const float* qkv, size_t T, size_t H, size_t D, float* scratch,
+               float* out) {
+  const size_t head_width = D / H;
+  for (size_t head = 0; head < H; ++head) {
+    AttendHead(qkv + head * head_width, T, head_width, D, scratch,
+               out + head * head_width);
+  }
+}
+
+constexpr DenseKernels kTable = {PackedSize,       Pack,     Gemm, LayerNorm,
+                                 AttentionScratch, Attention};
+
+}  // namespace
+}  // namespace quaver
