@@ -6,18 +6,27 @@
 
 namespace quaver {
 
+// Codes of this many items lie interleaved, byte by byte.
+inline constexpr size_t kScanBlock = 32;
+// Table entries are at most this: two of them fit a byte.
+inline constexpr uint8_t kMaxTableEntry = 127;
+// Bytes of a code at most: then no sum exceeds 16 bits.
+inline constexpr size_t kMaxCodeBytes = 65535 / (2 * kMaxTableEntry);
+
 // D is the dimension. All pointers may be unaligned; outputs never overlap
 // inputs. Owned by nobody, thread-safe, allocate nothing.
 struct ScanKernels {
-  // Dot products of a query with 1-bit codes: the query as four bit planes
-  // (plane b holds bit b of each 4-bit quantised value), each num_words u64.
-  // out[i] = sum over b of 2^b * popcount(plane_b & codes[i]).
-  void (*scan_bits)(const uint64_t* planes,  // [4, num_words]
-                    const uint64_t* codes,   // [num_items, num_words]
-                    size_t num_words, size_t num_items,
-                    uint32_t* out);  // [num_items]
-  // Exact int32 sums of int8 products.
-  int32_t (*dot_i8)(const int8_t* a, const int8_t* b, size_t D);
+  // Sums of table look-ups, one for each half byte of a code, which is how
+  // products of a query with 1-bit codes are found:
+  // sums[i] = sum over b of tables[2 b][code_i[b] & 15] +
+  //                         tables[2 b + 1][code_i[b] >> 4].
+  // Exact. REQUIRES: entries <= kMaxTableEntry, num_bytes <= kMaxCodeBytes.
+  void (*scan_codes)(const uint8_t* tables,  // [2 * num_bytes, 16]
+                     const uint8_t* codes,   // [num_blocks, num_bytes, 32]
+                     size_t num_bytes, size_t num_blocks,
+                     uint16_t* sums);  // [num_blocks, 32]
+  // Exact int32 sums of products. REQUIRES: |a[i]| <= 2047, D <= 8192.
+  int32_t (*dot_i16_i8)(const int16_t* a, const int8_t* b, size_t D);
   // fp32 dot product, one fixed order of summation per table.
   float (*dot_f32)(const float* a, const float* b, size_t D);
 };

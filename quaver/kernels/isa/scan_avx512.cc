@@ -1,0 +1,137 @@
+// The scan kernels for AVX-512 F, BW, DQ and VL; see scan_avx2.cc.
+#include <immintrin.h>
+
+#include "quaver/kernels/isa/tables.h"
+
+namespace quaver {
+namespace {
+
+// 2 x 32 sums in 16 bits: of even items with the odd ones' carries on top, and
+// of odd items; the halves are partial sums of the same items.
+struct Sums {
+  __m512i even = _mm512_setzero_si512();
+  __m512i odd = _mm512_setzero_si512();
+
+  void Add(__m512i bytes) {
+    even = _mm512_add_epi16(even, bytes);
+    odd = _mm512_add_epi16(odd, _mm512_srli_epi16(bytes, 8));
+  }
+  void Store(uint16_t* sums) const {
+    const __m512i clean = _mm512_sub_epi16(even, _mm512_slli_epi16(odd, 8));
+    const __m256i low = Halves(_mm512_unpacklo_epi16(clean, odd));
+    const __m256i high = Halves(_mm512_unpackhi_epi16(clean, odd));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums),
+                        _mm256_permute2x128_si256(low, high, 0x20));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + 16),
+                        _mm256_permute2x128_si256(low, high, 0x31));
+  }
+  static __m256i Halves(__m512i sums) {
+    return _mm256_add_epi16(_mm512_castsi512_si256(sums),
+                            _mm512_extracti64x4_epi64(sums, 1));
+  }
+};
+
+// The tables of two bytes: [low half byte, high half byte] of each.
+struct Tables {
+  __m512i low;  // of byte b in the lower half, of b + 1 in the upper
+  __m512i high;
+
+  explicit Tables(__m512i both)
+      : low(_mm512_shuffle_i32x4(both, both, 0xA0)),
+        high(_mm512_shuffle_i32x4(both, both, 0xF5)) {}
+
+  __m512i LookUp(__m512i codes) const {
+    const __m512i mask = _mm512_set1_epi8(15);
+    const __m512i first = _mm512_and_si512(codes, mask);
+    const __m512i second = _mm512_and_si512(_mm512_srli_epi16(codes, 4), mask);
+    return _mm512_add_epi8(_mm512_shuffle_epi8(low, first),
+                           _mm512_shuffle_epi8(high, second));
+  }
+};
+
+// NUM_BLOCKS share the loads of the tables. Tables of a missing last byte are
+// zero, and so is what is looked up in them.
+template <size_t NUM_BLOCKS>
+void ScanBlocks(const uint8_t* tables, const uint8_t* codes, size_t num_bytes,
+                uint16_t* sums) {
+  const size_t bytes = num_bytes * kScanBlock;  // of a block
+  Sums total[NUM_BLOCKS];
+  size_t b = 0;
+  for (; b + 2 <= num_bytes; b += 2) {
+    const Tables two(_mm512_loadu_si512(tables + b * 32));
+    for (size_t i = 0; i < NUM_BLOCKS; ++i) {
+      total[i].Add(
+          two.LookUp(_mm512_loadu_si512(codes + i * bytes + b * kScanBlock)));
+    }
+  }
+  if (b < num_bytes) {
+    const __mmask8 half = 0x0F;
+    const Tables one(_mm512_maskz_loadu_epi64(half, tables + b * 32));
+    for (size_t i = 0; i < NUM_BLOCKS; ++i) {
+      total[i].Add(one.LookUp(
+          _mm512_maskz_loadu_epi64(half, codes + i * bytes + b * kScanBlock)));
+    }
+  }
+  for (size_t i = 0; i < NUM_BLOCKS; ++i) total[i].Store(sums + i * kScanBlock);
+}
+
+void ScanCodes(const uint8_t* tables, const uint8_t* codes, size_t num_bytes,
+               size_t num_blocks, uint16_t* sums) {
+  const size_t bytes = num_bytes * kScanBlock;
+  size_t block = 0;
+  for (; block + 2 <= num_blocks; block += 2) {
+    ScanBlocks<2>(tables, codes + block * bytes, num_bytes,
+                  sums + block * kScanBlock);
+  }
+  if (block < num_blocks) {
+    ScanBlocks<1>(tables, codes + block * bytes, num_bytes,
+                  sums + block * kScanBlock);
+  }
+}
+
+int32_t DotI16I8(const int16_t* a, const int8_t* b, size_t D) {
+  __m512i sums = _mm512_setzero_si512();
+  size_t i = 0;
+  for (; i + 32 <= D; i += 32) {
+    const __m512i wide = _mm512_cvtepi8_epi16(
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b + i)));
+    const __m512i products = _mm512_madd_epi16(_mm512_loadu_si512(a + i), wide);
+    sums = _mm512_add_epi32(sums, products);
+  }
+  if (i < D) {
+    const __mmask32 rest = (uint32_t{1} << (D - i)) - 1;
+    const __m512i wide =
+        _mm512_cvtepi8_epi16(_mm256_maskz_loadu_epi8(rest, b + i));
+    const __m512i products =
+        _mm512_madd_epi16(_mm512_maskz_loadu_epi16(rest, a + i), wide);
+    sums = _mm512_add_epi32(sums, products);
+  }
+  return _mm512_reduce_add_epi32(sums);
+}
+
+float DotF32(const float* a, const float* b, size_t D) {
+  __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(),
+                    _mm512_setzero_ps(), _mm512_setzero_ps()};
+  size_t i = 0;
+  for (; i + 64 <= D; i += 64) {
+    for (size_t j = 0; j < 4; ++j) {
+      sums[j] = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 16 * j),
+                                _mm512_loadu_ps(b + i + 16 * j), sums[j]);
+    }
+  }
+  for (; i < D; i += 16) {
+    const size_t left = D - i;
+    const __mmask16 rest =
+        left >= 16 ? 0xFFFF : static_cast<__mmask16>((1u << left) - 1);
+    sums[0] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(rest, a + i),
+                              _mm512_maskz_loadu_ps(rest, b + i), sums[0]);
+  }
+  return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sums[0], sums[1]),
+                                            _mm512_add_ps(sums[2], sums[3])));
+}
+
+}  // namespace
+
+const ScanKernels kScanAvx512 = {ScanCodes, DotI16I8, DotF32};
+
+}  // namespace quaver
