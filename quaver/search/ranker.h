@@ -1,0 +1,71 @@
+// The ranking function: one score for candidates of all legs.
+//
+// A weighted sum of features in [0, 1]; the weights are fitted on simulated
+// queries (`quaver eval fit-ranker`) and kept in rank_weights.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "quaver/index/segment.h"
+#include "quaver/search/query.h"
+#include "quaver/search/retriever.h"
+
+namespace quaver {
+
+enum class Feature {
+  kWords,        // query words found in title and artist, by edit similarity
+  kWhole,        // whole query against title, artist and both, either order
+  kWholeOpen,    // the same against their beginnings, for an unfinished query
+  kTitle,        // title words found in the query
+  kArtist,       // artist words found in the query
+  kNames,        // n-gram cosine
+  kExact,        // the query is the title, the artist or both
+  kPopularity,   // share of its type that is less popular
+  kPopularTail,  // -log10 of what is left above it, / 6
+  kBm25,         // BM25F, as a share of the best possible
+  kMeaning,      // cosine of the vectors
+  kBroken,       // share of query words that match nothing well
+};
+inline constexpr int kNumFeatures = 12;
+std::string_view Name(Feature feature);
+
+using Features = std::array<float, kNumFeatures>;
+
+// Computes the features of candidates of one segment; word similarities are
+// computed once a distinct word. Not thread-safe; refers to its arguments.
+class FeatureExtractor {
+ public:
+  FeatureExtractor(const Segment& segment, const Query& query,
+                   std::span<const float> embedding);
+
+  Features Extract(const Candidate& candidate);
+
+ private:
+  const float* TermSimilarities(uint32_t term);
+  float Coverage(uint32_t name);
+  void JoinNeighbours(uint32_t name);
+  float WordsScore(float* broken) const;
+  void WholeScores(const Candidate& candidate, Features& features);
+  float BestPossibleBm25() const;
+
+  const Segment& segment_;
+  const LexicalIndex& lexical_;
+  const Query& query_;
+  std::span<const float> embedding_;
+  size_t num_patterns_;
+  float best_bm25_;
+  // Similarities of a term to each word and joined pair, by first use.
+  std::vector<uint32_t> term_keys_;   // open addressing, power of two
+  std::vector<uint32_t> term_slots_;
+  std::vector<float> similarities_;   // [terms seen, num_patterns]
+  std::vector<float> best_;           // [num_patterns], of the document at hand
+};
+
+// The fitted weighted sum.
+float RankScore(const Features& features);
+
+}  // namespace quaver
