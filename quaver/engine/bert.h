@@ -5,6 +5,7 @@
 //   model->Encode({ids, offsets}, workspace, embeddings);
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -37,8 +38,14 @@ struct BertConfig {
   int max_tokens = 0;      // sentence_bert_config.json's max_seq_length
 };
 
+// Reads the configuration alone: config.json, modules.json and what it names.
+// Without modules.json the pooling is the mean and nothing is normalised.
+// Errors as BertModel::Load's.
+absl::StatusOr<BertConfig> ReadBertConfig(const std::string& folder);
+
 // Every mutable byte of a call. One a thread; sized once.
 class BertWorkspace;
+struct BertWeights;
 
 // Immutable after Load, shared by all threads.
 class BertModel {
@@ -46,7 +53,8 @@ class BertModel {
   // Reads a Hugging Face or sentence-transformers folder: config.json,
   // model.safetensors (or its sharded form), modules.json and what it names.
   // Unimplemented, naming the file and field, for what is not supported;
-  // InvalidArgument for a damaged folder. Packs the weights for `kernels`.
+  // InvalidArgument for a damaged folder. Packs the weights for `kernels`;
+  // the embedding tables are read in place from the mapped file.
   static absl::StatusOr<std::unique_ptr<const BertModel>> Load(
       const std::string& folder, const Kernels& kernels);
   ~BertModel();
@@ -55,18 +63,23 @@ class BertModel {
   const Kernels& kernels() const;
 
   // REQUIRES: every sequence has 1 to max_positions tokens; the batch fits
-  // the workspace; ids < vocab_size. Allocates nothing.
+  // the workspace; 0 <= ids < vocab_size. Allocates nothing. A sequence's
+  // embedding does not depend on the others of the batch.
   void Encode(const TokenBatch& batch, BertWorkspace& workspace,
               std::span<float> embeddings) const;  // [B, D]
 
  private:
-  struct Weights;
-  explicit BertModel(std::unique_ptr<const Weights> weights);
-  std::unique_ptr<const Weights> weights_;
+  explicit BertModel(std::unique_ptr<const BertWeights> weights);
+  void EncodeBlock(const TokenBatch& batch, BertWorkspace& workspace,
+                   float* embeddings) const;  // [B, D]
+
+  std::unique_ptr<const BertWeights> weights_;
 };
 
 class BertWorkspace {
  public:
+  // For batches of at most `max_tokens` tokens in all. Memory grows with
+  // min(max_tokens, 512) only: large batches are computed block by block.
   BertWorkspace(const BertModel& model, size_t max_tokens);
   ~BertWorkspace();
   size_t max_tokens() const { return max_tokens_; }

@@ -1,0 +1,222 @@
+// Reads and checks the configuration files of a BERT folder.
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "quaver/base/file.h"
+#include "quaver/engine/bert.h"
+#include "quaver/engine/internal/bert_folder.h"
+
+namespace quaver {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kMaxConfigBytes = size_t{1} << 20;
+
+absl::Status Unsupported(const std::string& path, const std::string& what) {
+  return absl::UnimplementedError(
+      fmt::format("{}: {} is not supported", path, what));
+}
+
+// One parsed JSON file, with errors that name it.
+struct JsonFile {
+  std::string path;
+  json content;
+
+  bool Has(const char* field) const {
+    return content.contains(field) && !content[field].is_null();
+  }
+
+  absl::StatusOr<int> Count(const char* field) const {
+    const auto found = content.find(field);
+    if (found == content.end() || !found->is_number_integer() || *found < 1 ||
+        *found > std::numeric_limits<int>::max()) {
+      return absl::InvalidArgumentError(
+          fmt::format("{}: {} is not a positive count", path, field));
+    }
+    return found->get<int>();
+  }
+
+  // Refuses any value of a field other than `only`; absent is fine when
+  // `may_lack`.
+  absl::Status Require(const char* field, const json& only,
+                       bool may_lack) const {
+    if (!Has(field) && may_lack) return absl::OkStatus();
+    const json found = Has(field) ? content[field] : json();
+    if (found == only) return absl::OkStatus();
+    return Unsupported(path, fmt::format("{} {}", field, Dump(found)));
+  }
+
+  static std::string Dump(const json& value) {
+    return value.dump(-1, ' ', false, json::error_handler_t::replace);
+  }
+};
+
+absl::StatusOr<JsonFile> ReadJson(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
+  JsonFile file{path, json::parse(text, nullptr, /*allow_exceptions=*/false)};
+  if (file.content.is_discarded()) {
+    return absl::InvalidArgumentError(path + " is not JSON");
+  }
+  return file;
+}
+
+absl::StatusOr<JsonFile> ReadJsonObject(const std::string& path) {
+  ASSIGN_OR_RETURN(JsonFile file, ReadJson(path));
+  if (!file.content.is_object()) {
+    return absl::InvalidArgumentError(path + " is not a JSON object");
+  }
+  return file;
+}
+
+absl::Status ReadShape(const JsonFile& file, BertConfig* config) {
+  RETURN_IF_ERROR(file.Require("model_type", "bert", /*may_lack=*/false));
+  RETURN_IF_ERROR(file.Require("hidden_act", "gelu", /*may_lack=*/true));
+  RETURN_IF_ERROR(
+      file.Require("position_embedding_type", "absolute", /*may_lack=*/true));
+  RETURN_IF_ERROR(file.Require("is_decoder", false, /*may_lack=*/true));
+  ASSIGN_OR_RETURN(config->vocab_size, file.Count("vocab_size"));
+  ASSIGN_OR_RETURN(config->hidden_size, file.Count("hidden_size"));
+  ASSIGN_OR_RETURN(config->intermediate_size, file.Count("intermediate_size"));
+  ASSIGN_OR_RETURN(config->num_heads, file.Count("num_attention_heads"));
+  ASSIGN_OR_RETURN(config->num_layers, file.Count("num_hidden_layers"));
+  ASSIGN_OR_RETURN(config->max_positions,
+                   file.Count("max_position_embeddings"));
+  ASSIGN_OR_RETURN(config->type_vocab_size, file.Count("type_vocab_size"));
+  if (config->hidden_size % config->num_heads != 0) {
+    return absl::InvalidArgumentError(fmt::format(
+        "{}: hidden_size {} is not a multiple of num_attention_heads {}",
+        file.path, config->hidden_size, config->num_heads));
+  }
+  if (file.Has("layer_norm_eps")) {
+    const json& epsilon = file.content["layer_norm_eps"];
+    if (!epsilon.is_number() || !(epsilon >= 0.0) || !(epsilon < 1.0)) {
+      return absl::InvalidArgumentError(
+          file.path + ": layer_norm_eps is not a number from 0 to 1");
+    }
+    config->layer_norm_epsilon = epsilon.get<float>();
+  }
+  return absl::OkStatus();
+}
+
+// One entry of modules.json.
+struct Module {
+  std::string kind;  // last part of the Python type
+  std::string folder;
+};
+
+absl::StatusOr<std::vector<Module>> ReadModules(const std::string& folder) {
+  ASSIGN_OR_RETURN(const JsonFile file, ReadJson(folder + "/modules.json"));
+  if (!file.content.is_array() || file.content.empty()) {
+    return absl::InvalidArgumentError(file.path + " is not a list of modules");
+  }
+  std::vector<Module> modules;
+  for (const json& entry : file.content) {
+    if (!entry.is_object() || !entry.contains("type") ||
+        !entry["type"].is_string() || !entry.contains("path") ||
+        !entry["path"].is_string()) {
+      return absl::InvalidArgumentError(
+          file.path + ": a module lacks its type or its path");
+    }
+    const auto type = entry["type"].get<std::string>();
+    const std::filesystem::path path(entry["path"].get<std::string>());
+    if (path.is_absolute() ||
+        std::find(path.begin(), path.end(), "..") != path.end()) {
+      return absl::InvalidArgumentError(fmt::format(
+          "{}: path \"{}\" leaves the folder", file.path, path.string()));
+    }
+    modules.push_back({type.substr(type.rfind('.') + 1),
+                       path.empty() ? folder : folder + "/" + path.string()});
+  }
+  return modules;
+}
+
+absl::Status ReadPooling(const std::string& folder, BertConfig* config) {
+  using Pooling = BertConfig::Pooling;
+  constexpr std::pair<const char*, Pooling> kModes[] = {
+      {"pooling_mode_cls_token", Pooling::kCls},
+      {"pooling_mode_mean_tokens", Pooling::kMean},
+      {"pooling_mode_max_tokens", Pooling::kMax}};
+  ASSIGN_OR_RETURN(const JsonFile file,
+                   ReadJsonObject(folder + "/config.json"));
+  std::optional<Pooling> pooling;
+  for (const auto& [field, value] : file.content.items()) {
+    if (!field.starts_with("pooling_mode") || value == false) continue;
+    const auto* mode =
+        std::find_if(std::begin(kModes), std::end(kModes),
+                     [&](const auto& known) { return field == known.first; });
+    if (mode == std::end(kModes) || value != true) {
+      return Unsupported(file.path,
+                         fmt::format("{} {}", field, JsonFile::Dump(value)));
+    }
+    if (pooling) return Unsupported(file.path, "more than one pooling_mode");
+    pooling = mode->second;
+  }
+  if (!pooling) {
+    return absl::InvalidArgumentError(file.path + ": no pooling_mode is true");
+  }
+  config->pooling = *pooling;
+  return absl::OkStatus();
+}
+
+absl::Status ReadLimits(const std::string& folder, BertConfig* config) {
+  config->max_tokens = config->max_positions;
+  auto file = ReadJsonObject(folder + "/sentence_bert_config.json");
+  if (absl::IsNotFound(file.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(file.status());
+  RETURN_IF_ERROR(file->Require("do_lower_case", false, /*may_lack=*/true));
+  if (!file->Has("max_seq_length")) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const int limit, file->Count("max_seq_length"));
+  if (limit < 2) {
+    return absl::InvalidArgumentError(
+        file->path + ": max_seq_length leaves no room for [CLS] and [SEP]");
+  }
+  config->max_tokens = std::min(limit, config->max_positions);
+  return absl::OkStatus();
+}
+
+// Sets pooling and normalisation; returns where the transformer lies.
+absl::StatusOr<std::string> ReadPipeline(const std::string& folder,
+                                         BertConfig* config) {
+  if (!std::filesystem::exists(folder + "/modules.json")) return folder;
+  ASSIGN_OR_RETURN(const auto modules, ReadModules(folder));
+  constexpr const char* kKinds[] = {"Transformer", "Pooling", "Normalize"};
+  for (size_t i = 0; i < modules.size(); ++i) {
+    if (i >= std::size(kKinds) || modules[i].kind != kKinds[i]) {
+      return Unsupported(
+          folder + "/modules.json",
+          fmt::format("module {} of type {}", i, modules[i].kind));
+    }
+  }
+  if (modules.size() < 2) {
+    return Unsupported(folder + "/modules.json", "a list without Pooling");
+  }
+  RETURN_IF_ERROR(ReadPooling(modules[1].folder, config));
+  config->normalize = modules.size() == 3;
+  return modules[0].folder;
+}
+
+}  // namespace
+
+absl::StatusOr<BertFolder> ReadBertFolder(const std::string& folder) {
+  BertFolder found;
+  ASSIGN_OR_RETURN(found.transformer, ReadPipeline(folder, &found.config));
+  ASSIGN_OR_RETURN(const JsonFile file,
+                   ReadJsonObject(found.transformer + "/config.json"));
+  RETURN_IF_ERROR(ReadShape(file, &found.config));
+  RETURN_IF_ERROR(ReadLimits(found.transformer, &found.config));
+  return found;
+}
+
+absl::StatusOr<BertConfig> ReadBertConfig(const std::string& folder) {
+  ASSIGN_OR_RETURN(const BertFolder found, ReadBertFolder(folder));
+  return found.config;
+}
+
+}  // namespace quaver
