@@ -46,7 +46,11 @@ struct Entity {
   bool operator==(const Entity&) const = default;
 };
 
-// The id that an entity without one gets.
+// Of the type and the normalised texts; stable for ever, as ids hold it.
+uint64_t NameHash(EntityType type, std::string_view title,
+                  std::string_view artist, std::string_view album);
+
+// The id that an entity without one gets: "<type>:<NameHash as hex>".
 std::string DerivedId(const Entity& entity);
 
 }  // namespace quaver
