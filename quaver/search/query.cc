@@ -14,9 +14,10 @@ namespace {
 // Words that people add to say what kind of thing they want, or that carry
 // little: a document without them is no worse a match.
 constexpr std::array<std::string_view, 24> kFillers = {
-    "a",     "an",     "and",   "audio", "by",   "feat", "featuring", "for",
-    "ft",    "in",     "live",  "lyric", "lyrics", "music", "of",   "official",
-    "on",    "podcast", "remix", "song", "songs", "the",  "video",  "with"};
+    "a",         "an",    "and",   "audio",    "by",    "feat",
+    "featuring", "for",   "ft",    "in",       "live",  "lyric",
+    "lyrics",    "music", "of",    "official", "on",    "podcast",
+    "remix",     "song",  "songs", "the",      "video", "with"};
 constexpr float kFillerWeight = 0.4f;
 
 std::string Squeeze(std::string_view text) {

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <unordered_map>
 
 #include "quaver/search/rank_weights.h"
-#include "quaver/text/normalize.h"
 
 namespace quaver {
 namespace {
@@ -19,7 +19,6 @@ constexpr float kPrefixPenalty = 0.03f;
 constexpr float kJoinPenalty = 0.02f;
 // A query word with less has found no partner.
 constexpr float kPartner = 0.6f;
-constexpr uint32_t kNoTerm = UINT32_MAX;
 
 // The first `count` code points.
 std::string_view Beginning(std::string_view text, int count) {
@@ -39,12 +38,12 @@ float WordSimilarity(const QueryWord& word, std::string_view term, int length,
   float best = 0;
   // Each letter of difference costs an edit.
   if (static_cast<float>(shorter) >= kLeastSimilarity * longer) {
-    best = static_cast<float>(OsaSimilarity(word.pattern, term));
+    best = 1 - static_cast<float>(word.pattern.Osa(term)) / longer;
   }
   if (open && length > word.length) {
-    const auto beginning = static_cast<float>(
-        OsaSimilarity(word.pattern, Beginning(term, word.length)));
-    best = std::max(best, beginning - kPrefixPenalty);
+    const int edits = word.pattern.Osa(Beginning(term, word.length));
+    best = std::max(
+        best, 1 - static_cast<float>(edits) / word.length - kPrefixPenalty);
   }
   return best < kLeastSimilarity ? 0 : best;
 }
@@ -55,41 +54,58 @@ struct WholeScore {
   float open = 0;
 
   void Compare(const Query& query, std::string_view text, int length) {
-    whole = std::max(
-        whole, static_cast<float>(IndelSimilarity(query.whole, text)));
-    if (length <= query.whole.length()) {
-      open = std::max(open, whole);
-      return;
-    }
-    const std::string_view beginning =
-        Beginning(text, query.whole.length());
-    open = std::max(open, static_cast<float>(
-                              IndelSimilarity(query.whole, beginning)));
+    const int typed = query.whole.length();
+    const float similarity = Similarity(query, text, typed + length);
+    whole = std::max(whole, similarity);
+    open = std::max(open,
+                    length <= typed
+                        ? similarity
+                        : Similarity(query, Beginning(text, typed), 2 * typed));
+  }
+
+  static float Similarity(const Query& query, std::string_view text,
+                          int both_lengths) {
+    if (both_lengths == 0) return 1;
+    return 1 - static_cast<float>(query.whole.Indel(text)) / both_lengths;
   }
 };
 
-}  // namespace
+// Features of candidates one by one; the similarities of a word are computed
+// once, when it is first seen.
+class Extractor {
+ public:
+  Extractor(const Segment& segment, const Query& query);
 
-std::string_view Name(Feature feature) {
-  constexpr std::array<std::string_view, kNumFeatures> kNames = {
-      "words", "whole",      "whole_open",      "title", "artist",  "names",
-      "exact", "popularity", "popular_tail", "bm25",  "meaning", "broken"};
-  return kNames[static_cast<int>(feature)];
-}
+  Features Extract(const Candidate& candidate);
 
-FeatureExtractor::FeatureExtractor(const Segment& segment, const Query& query,
-                                   std::span<const float> embedding)
+ private:
+  const float* TermSimilarities(uint32_t term);
+  float Coverage(uint32_t name);
+  void JoinNeighbours(uint32_t name);
+  float WordsScore(float* broken) const;
+  void WholeScores(const Candidate& candidate, Features& features) const;
+  float BestPossibleBm25() const;
+
+  const Segment& segment_;
+  const LexicalIndex& lexical_;
+  const Query& query_;
+  size_t num_patterns_;
+  float best_bm25_;
+  std::unordered_map<uint32_t, size_t> term_places_;  // in similarities_
+  // Of a term to each word and joined pair, [terms seen, num_patterns].
+  std::vector<float> similarities_;
+  std::vector<float> best_;  // [num_patterns], of the document at hand
+};
+
+Extractor::Extractor(const Segment& segment, const Query& query)
     : segment_(segment),
       lexical_(segment.lexical()),
       query_(query),
-      embedding_(embedding),
       num_patterns_(query.words.size() + query.joined.size()),
       best_bm25_(BestPossibleBm25()),
-      term_keys_(4096, kNoTerm),
-      term_slots_(4096, 0),
       best_(num_patterns_, 0) {}
 
-float FeatureExtractor::BestPossibleBm25() const {
+float Extractor::BestPossibleBm25() const {
   float best = 1e-6f;
   for (const QueryWord& word : query_.words) {
     const auto term = lexical_.FindTerm(word.text);
@@ -98,19 +114,11 @@ float FeatureExtractor::BestPossibleBm25() const {
   return best;
 }
 
-// A pointer to num_patterns_ values, valid until the next call.
-const float* FeatureExtractor::TermSimilarities(uint32_t term) {
-  const size_t mask = term_keys_.size() - 1;
-  size_t place = (term * 0x9E3779B1u) & mask;
-  while (term_keys_[place] != kNoTerm && term_keys_[place] != term) {
-    place = (place + 1) & mask;
-  }
-  if (term_keys_[place] == term) {
-    return &similarities_[term_slots_[place] * num_patterns_];
-  }
-  const size_t slot = similarities_.size() / num_patterns_;
-  term_keys_[place] = term;
-  term_slots_[place] = static_cast<uint32_t>(slot);
+// num_patterns_ values, valid until the next call.
+const float* Extractor::TermSimilarities(uint32_t term) {
+  const auto [entry, is_new] =
+      term_places_.try_emplace(term, similarities_.size());
+  if (!is_new) return &similarities_[entry->second];
   const std::string_view text = lexical_.term(term);
   const int length = CodePointCount(text);
   const size_t last = query_.words.size() - 1;
@@ -122,19 +130,11 @@ const float* FeatureExtractor::TermSimilarities(uint32_t term) {
     similarities_.push_back(WordSimilarity(query_.joined[i], text, length,
                                            query_.open && i + 1 == last));
   }
-  // Kept at most half full, so that a free place is near.
-  if (2 * (slot + 1) > term_keys_.size()) {
-    term_keys_.assign(term_keys_.size(), kNoTerm);
-    similarities_.erase(similarities_.begin(),
-                        similarities_.end() - num_patterns_);
-    term_keys_[(term * 0x9E3779B1u) & mask] = term;
-    term_slots_[(term * 0x9E3779B1u) & mask] = 0;
-  }
-  return &similarities_[similarities_.size() - num_patterns_];
+  return &similarities_[entry->second];
 }
 
 // Share of the name's words, by length, that stand in the query; raises best_.
-float FeatureExtractor::Coverage(uint32_t name) {
+float Extractor::Coverage(uint32_t name) {
   float covered = 0;
   float total = 0;
   for (const uint32_t term : lexical_.name_terms(name)) {
@@ -152,7 +152,7 @@ float FeatureExtractor::Coverage(uint32_t name) {
 }
 
 // Two words of the name that the query joins: "beatit" finds "beat it".
-void FeatureExtractor::JoinNeighbours(uint32_t name) {
+void Extractor::JoinNeighbours(uint32_t name) {
   const std::span<const uint32_t> terms = lexical_.name_terms(name);
   for (size_t i = 0; i < query_.words.size(); ++i) {
     const QueryWord& word = query_.words[i];
@@ -171,7 +171,7 @@ void FeatureExtractor::JoinNeighbours(uint32_t name) {
 }
 
 // The mean over the query's words, by weight, of their best similarity.
-float FeatureExtractor::WordsScore(float* broken) const {
+float Extractor::WordsScore(float* broken) const {
   const size_t num_words = query_.words.size();
   float found = 0;
   float total = 0;
@@ -191,8 +191,8 @@ float FeatureExtractor::WordsScore(float* broken) const {
   return total > 0 ? found / total : 0;
 }
 
-void FeatureExtractor::WholeScores(const Candidate& candidate,
-                                   Features& features) {
+void Extractor::WholeScores(const Candidate& candidate,
+                            Features& features) const {
   const uint32_t title = lexical_.title_names()[candidate.doc];
   const uint32_t artist = lexical_.artist_names()[candidate.doc];
   const std::string_view t = title == kNoName ? "" : lexical_.name(title);
@@ -213,7 +213,7 @@ void FeatureExtractor::WholeScores(const Candidate& candidate,
   features[static_cast<int>(Feature::kExact)] = score.whole > 0.9999f;
 }
 
-Features FeatureExtractor::Extract(const Candidate& candidate) {
+Features Extractor::Extract(const Candidate& candidate) {
   Features features = {};
   const auto set = [&](Feature feature, float value) {
     features[static_cast<int>(feature)] = value;
@@ -221,10 +221,6 @@ Features FeatureExtractor::Extract(const Candidate& candidate) {
   const float popularity = segment_.popularity()[candidate.doc];
   set(Feature::kPopularity, popularity);
   set(Feature::kPopularTail, -std::log10(1 - popularity + 1e-6f) / 6);
-  if (!embedding_.empty() && segment_.vectors() != nullptr) {
-    set(Feature::kMeaning,
-        std::max(0.0f, segment_.vectors()->Score(embedding_, candidate.doc)));
-  }
   if (query_.words.empty()) return features;
   std::fill(best_.begin(), best_.end(), 0);
   const uint32_t title = lexical_.title_names()[candidate.doc];
@@ -240,6 +236,37 @@ Features FeatureExtractor::Extract(const Candidate& candidate) {
   set(Feature::kBm25,
       candidate.scores[static_cast<int>(Leg::kWords)] / best_bm25_);
   WholeScores(candidate, features);
+  return features;
+}
+
+}  // namespace
+
+std::string_view Name(Feature feature) {
+  constexpr std::array<std::string_view, kNumFeatures> kNames = {
+      "words", "whole",      "whole_open",   "title", "artist",  "names",
+      "exact", "popularity", "popular_tail", "bm25",  "meaning", "broken"};
+  return kNames[static_cast<int>(feature)];
+}
+
+std::vector<Features> ExtractFeatures(const Segment& segment,
+                                      const Query& query,
+                                      std::span<const float> embedding,
+                                      std::span<const Candidate> candidates) {
+  Extractor extractor(segment, query);
+  std::vector<Features> features;
+  features.reserve(candidates.size());
+  for (const Candidate& candidate : candidates) {
+    features.push_back(extractor.Extract(candidate));
+  }
+  if (embedding.empty() || segment.vectors() == nullptr) return features;
+  std::vector<uint32_t> docs;
+  for (const Candidate& candidate : candidates) docs.push_back(candidate.doc);
+  std::vector<float> cosines(docs.size());
+  segment.vectors()->Score(embedding, docs, cosines);
+  for (size_t i = 0; i < features.size(); ++i) {
+    features[i][static_cast<int>(Feature::kMeaning)] =
+        std::max(0.0f, cosines[i]);
+  }
   return features;
 }
 

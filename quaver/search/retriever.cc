@@ -11,8 +11,14 @@ using HitLists = std::array<std::vector<LegHit>, kMaxDocumentTypes>;
 
 // Of the n-gram score; popular documents win among equals.
 constexpr float kPopularityPrior = 0.05f;
-// Names below this share of the best n-gram score are not looked at.
-constexpr float kNameCut = 0.35f;
+// Names whose documents are looked at.
+constexpr size_t kMaxNames = 1000;
+// Names below this share of the best n-gram score are not.
+constexpr float kNameCut = 0.25f;
+// The best name has at least this share of the n-grams' weight, as a rule.
+constexpr float kExpectedBest = 0.5f;
+// The n-gram score of a name that has all of the query's n-grams.
+constexpr float kScoreUnits = 60'000;
 // Documents looked at behind one name: above the largest real discography.
 constexpr size_t kMaxDocsPerName = 2000;
 // A prefix range with more names than this is searched by popularity instead.
@@ -29,8 +35,9 @@ bool Better(const LegHit& a, const LegHit& b) {
 void KeepBest(std::vector<LegHit>& hits, size_t count) {
   // A document may stand twice (by its title and by its artist), equal.
   const size_t keep = std::min(hits.size(), 2 * count);
-  std::partial_sort(hits.begin(), hits.begin() + keep, hits.end(), Better);
+  std::nth_element(hits.begin(), hits.begin() + keep, hits.end(), Better);
   hits.resize(keep);
+  std::sort(hits.begin(), hits.end(), Better);
   hits.erase(std::unique(hits.begin(), hits.end(),
                          [](const LegHit& a, const LegHit& b) {
                            return a.doc == b.doc;
@@ -55,6 +62,7 @@ class SegmentSearch {
 
  private:
   float AccumulateGrams();
+  void KeepBestNames();
   void AddNameDocs(std::span<const uint32_t> docs, float inverse_norm,
                    HitLists& hits) const;
   float NameScore(uint32_t doc, float inverse_norm) const;
@@ -71,20 +79,64 @@ class SegmentSearch {
   const Query& query_;
   const AcceptDoc& accept_;
   RetrieverScratch& scratch_;
+  float score_unit_ = 0;  // of name_scores
 };
 
-// Fills name_scores with sums of squared weights; returns the query's norm.
+// Adds the weight to each name's score and appends the names whose score was 0
+// to `touched`, which has room for all names and one more. Without branches:
+// whether a name is new is a coin toss.
+size_t AddAndCollect(std::span<const uint32_t> names, uint16_t weight,
+                     std::vector<uint16_t>& scores, uint32_t* touched,
+                     size_t num_touched) {
+  for (const uint32_t name : names) {
+    const uint16_t score = scores[name];
+    touched[num_touched] = name;
+    num_touched += score == 0;
+    scores[name] = static_cast<uint16_t>(score + weight);
+  }
+  return num_touched;
+}
+
+// Fills name_scores with sums of squared weights and `touched` with every name
+// that may reach kNameCut of the best; returns the query's norm. Names are
+// collected from the rarer n-grams only: what the frequent ones weigh together
+// is below the cut (the MaxScore rule of Turtle & Flood 1995).
 float SegmentSearch::AccumulateGrams() {
-  std::vector<float>& scores = scratch_.name_scores;
-  scores.assign(lexical_.num_names(), 0);
+  struct List {
+    std::span<const uint32_t> names;
+    float weight;
+  };
+  std::vector<List> lists;
   float square = 0;
   for (const Gram gram : query_.grams) {
     const std::span<const uint32_t> names = lexical_.gram_names(gram);
     const float idf = lexical_.GramIdf(names.size());
-    const float weight = idf * idf;
-    square += weight;
-    for (const uint32_t name : names) scores[name] += weight;
+    square += idf * idf;
+    if (!names.empty()) lists.push_back({names, idf * idf});
   }
+  std::sort(lists.begin(), lists.end(),
+            [](const List& a, const List& b) { return a.weight > b.weight; });
+  float left = 0;
+  for (const List& list : lists) left += list.weight;
+  const float cut = kExpectedBest * kNameCut * left;
+
+  // 16 bits a score keep the array in the L2 cache; kScoreUnits is the whole.
+  score_unit_ = left / kScoreUnits;
+  std::vector<uint16_t>& scores = scratch_.name_scores;
+  scores.assign(lexical_.num_names(), 0);
+  scratch_.touched.resize(size_t{lexical_.num_names()} + 1);
+  size_t num_touched = 0;
+  for (const List& list : lists) {
+    const auto weight = static_cast<uint16_t>(list.weight / score_unit_);
+    if (left >= cut) {
+      num_touched = AddAndCollect(list.names, weight, scores,
+                                  scratch_.touched.data(), num_touched);
+    } else {
+      for (const uint32_t name : list.names) scores[name] += weight;
+    }
+    left -= list.weight;
+  }
+  scratch_.touched.resize(num_touched);
   return std::sqrt(square);
 }
 
@@ -92,16 +144,16 @@ float SegmentSearch::AccumulateGrams() {
 float SegmentSearch::NameScore(uint32_t doc, float inverse_norm) const {
   const uint32_t title = lexical_.title_names()[doc];
   const uint32_t artist = lexical_.artist_names()[doc];
-  const auto& scores = scratch_.name_scores;
+  const std::vector<uint16_t>& scores = scratch_.name_scores;
   float title_score = 0, title_norm = 0, artist_score = 0, artist_norm = 0;
   float best = 0;
   if (title != kNoName) {
-    title_score = scores[title];
+    title_score = scores[title] * score_unit_;
     title_norm = lexical_.gram_norm(title);
     best = title_score / title_norm;
   }
   if (artist != kNoName) {
-    artist_score = scores[artist];
+    artist_score = scores[artist] * score_unit_;
     artist_norm = lexical_.gram_norm(artist);
     best = std::max(best, artist_score / artist_norm);
     // The two share few n-grams: as if they shared none.
@@ -124,26 +176,41 @@ void SegmentSearch::AddNameDocs(std::span<const uint32_t> docs,
   }
 }
 
+// Cuts `touched` to about the kMaxNames best by score / sqrt(norm), which is
+// fair to short names (as the cosine is) and to long ones (as the score is).
+void SegmentSearch::KeepBestNames() {
+  constexpr int kBuckets = 512;
+  std::vector<uint32_t>& names = scratch_.touched;
+  std::vector<float> values(names.size());
+  float best = 0;
+  for (size_t i = 0; i < names.size(); ++i) {
+    values[i] = scratch_.name_scores[names[i]] /
+                std::sqrt(lexical_.gram_norm(names[i]));
+    best = std::max(best, values[i]);
+  }
+  const float scale = (kBuckets - 1) / std::max(best, 1e-6f);
+  std::array<uint32_t, kBuckets> counts = {};
+  for (const float value : values) ++counts[static_cast<int>(value * scale)];
+  int bucket = kBuckets - 1;
+  for (size_t kept = counts[bucket]; bucket > 0; --bucket) {
+    kept += counts[bucket - 1];
+    if (kept > kMaxNames) break;
+  }
+  size_t kept = 0;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (static_cast<int>(values[i] * scale) >= bucket) {
+      names[kept++] = names[i];
+    }
+  }
+  names.resize(kept);
+}
+
 HitLists SegmentSearch::Names() {
   HitLists hits;
   const float norm = AccumulateGrams();
   if (norm == 0) return hits;
-  const auto& scores = scratch_.name_scores;
-  float best_score = 0;
-  float best_cosine = 0;
-  for (uint32_t name = 0; name < lexical_.num_names(); ++name) {
-    best_score = std::max(best_score, scores[name]);
-    best_cosine =
-        std::max(best_cosine, scores[name] / lexical_.gram_norm(name));
-  }
-  const float least_score = kNameCut * best_score;
-  const float least_cosine = kNameCut * best_cosine;
-  for (uint32_t name = 0; name < lexical_.num_names(); ++name) {
-    if (scores[name] == 0) continue;
-    if (scores[name] < least_score &&
-        scores[name] < least_cosine * lexical_.gram_norm(name)) {
-      continue;
-    }
+  KeepBestNames();
+  for (const uint32_t name : scratch_.touched) {
     AddNameDocs(lexical_.title_docs(name), 1 / norm, hits);
     AddNameDocs(lexical_.artist_docs(name), 1 / norm, hits);
   }
@@ -237,8 +304,8 @@ void AddLeg(Leg leg, const std::vector<LegHit>& hits,
   for (size_t i = 0; i < hits.size(); ++i) {
     Candidate candidate{.doc = hits[i].doc};
     candidate.scores[static_cast<int>(leg)] = hits[i].score;
-    candidate.ranks[static_cast<int>(leg)] = static_cast<uint16_t>(
-        std::min<size_t>(i + 1, UINT16_MAX));
+    candidate.ranks[static_cast<int>(leg)] =
+        static_cast<uint16_t>(std::min<size_t>(i + 1, UINT16_MAX));
     all.emplace_back(candidate, leg);
   }
 }
@@ -316,8 +383,7 @@ std::vector<Candidate> RetrievePopular(const Segment& segment, int count,
 std::vector<LegHit> RetrievePrefix(const Segment& segment, const Query& query,
                                    int count, const AcceptDoc& accept) {
   RetrieverScratch scratch;
-  HitLists lists =
-      SegmentSearch(segment, query, accept, scratch).Prefix(count);
+  HitLists lists = SegmentSearch(segment, query, accept, scratch).Prefix(count);
   std::vector<LegHit> hits;
   for (std::vector<LegHit>& list : lists) {
     KeepBest(list, static_cast<size_t>(count));

@@ -35,8 +35,8 @@ struct Candidate {
 
 // Arrays as large as a segment, reused between calls. One a thread.
 struct RetrieverScratch {
-  std::vector<float> name_scores;  // [num_names]
-  std::vector<float> doc_scores;   // [num_documents]
+  std::vector<uint16_t> name_scores;  // [num_names]
+  std::vector<float> doc_scores;      // [num_documents]
   std::vector<uint32_t> touched;
 };
 

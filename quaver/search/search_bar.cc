@@ -1,0 +1,306 @@
+// See search_bar.h.
+#include "quaver/search/search_bar.h"
+
+#include <algorithm>
+#include <array>
+
+#include "absl/synchronization/mutex.h"
+
+#include "quaver/base/clock.h"
+#include "quaver/search/acceptor.h"
+#include "quaver/search/highlight.h"
+#include "quaver/search/query.h"
+#include "quaver/search/query_encoder.h"
+#include "quaver/search/ranker.h"
+#include "quaver/search/retriever.h"
+#include "quaver/search/suggester.h"
+
+namespace quaver {
+namespace {
+
+// Hits below this share of the best score are not shown: they share a few
+// letters with the query and no more.
+constexpr double kLeastShare = 0.55;
+// Suggestions near in meaning need a query that can mean something.
+constexpr int kLeastMeaningLetters = 3;
+constexpr size_t kMaxFacetValues = 50;
+
+// A candidate with its score.
+struct Ranked {
+  size_t part = 0;  // of the snapshot
+  Candidate candidate;
+  Features features = {};
+  double score = 0;
+};
+
+using RankedByType = std::array<std::vector<Ranked>, kNumEntityTypes>;
+
+// Scratch arrays that are handed out and come back.
+class ScratchPool {
+ public:
+  std::unique_ptr<RetrieverScratch> Take() {
+    absl::MutexLock lock(&mutex_);
+    if (free_.empty()) return std::make_unique<RetrieverScratch>();
+    auto scratch = std::move(free_.back());
+    free_.pop_back();
+    return scratch;
+  }
+  void Return(std::unique_ptr<RetrieverScratch> scratch) {
+    absl::MutexLock lock(&mutex_);
+    free_.push_back(std::move(scratch));
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::vector<std::unique_ptr<RetrieverScratch>> free_ ABSL_GUARDED_BY(mutex_);
+};
+
+absl::Status CheckRange(const char* field, int value, int least, int most) {
+  if (value >= least && value <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format(
+      "{} is {}, but must be from {} to {}", field, value, least, most));
+}
+
+// Best first; equals by type, then by popularity.
+bool Better(const Ranked& a, const Ranked& b) {
+  if (a.score != b.score) return a.score > b.score;
+  if (a.part != b.part) return a.part > b.part;  // newer first
+  return a.candidate.doc < b.candidate.doc;
+}
+
+std::vector<LegScore> ExplainLegs(const Candidate& candidate) {
+  std::vector<LegScore> legs;
+  for (int leg = 0; leg < kNumLegs; ++leg) {
+    if (candidate.ranks[leg] == 0) continue;
+    legs.push_back({Name(static_cast<Leg>(leg)), candidate.ranks[leg],
+                    candidate.scores[leg]});
+  }
+  return legs;
+}
+
+Hit MakeHit(const Snapshot& snapshot, const Query& query, const Ranked& ranked,
+            bool explain) {
+  const Segment& segment = *snapshot.segments[ranked.part].segment;
+  const DocumentView document = segment.document(ranked.candidate.doc);
+  Hit hit{.type = static_cast<EntityType>(document.type),
+          .id = std::string(document.id),
+          .title = std::string(document.title),
+          .artist = std::string(document.artist),
+          .album = std::string(document.album),
+          .genre = std::string(document.genre),
+          .description = std::string(document.description),
+          .year = document.year,
+          .popularity = document.popularity,
+          .score = ranked.score,
+          .highlights = {},
+          .legs = {},
+          .features = {}};
+  AddHighlights(query, "title", hit.title, hit.highlights);
+  AddHighlights(query, "artist", hit.artist, hit.highlights);
+  AddHighlights(query, "album", hit.album, hit.highlights);
+  if (!explain) return hit;
+  hit.legs = ExplainLegs(ranked.candidate);
+  for (int i = 0; i < kNumFeatures; ++i) {
+    hit.features.emplace_back(Name(static_cast<Feature>(i)),
+                              ranked.features[i]);
+  }
+  return hit;
+}
+
+// Drops what is too far below the best of all types.
+void CutWeak(RankedByType& ranked) {
+  double best = 0;
+  for (const auto& list : ranked) {
+    if (!list.empty()) best = std::max(best, list[0].score);
+  }
+  for (auto& list : ranked) {
+    const auto weak = std::find_if(
+        list.begin(), list.end(),
+        [best](const Ranked& r) { return r.score < kLeastShare * best; });
+    list.erase(weak, list.end());
+  }
+}
+
+std::vector<FacetCount> Sorted(const std::map<std::string, int64_t>& counts) {
+  std::vector<FacetCount> facet;
+  for (const auto& [value, count] : counts) facet.push_back({value, count});
+  std::stable_sort(facet.begin(), facet.end(),
+                   [](const FacetCount& a, const FacetCount& b) {
+                     return a.count > b.count;
+                   });
+  if (facet.size() > kMaxFacetValues) facet.resize(kMaxFacetValues);
+  return facet;
+}
+
+void CountFacets(const Snapshot& snapshot, const RankedByType& ranked,
+                 SearchResponse& response) {
+  std::map<std::string, std::map<std::string, int64_t>> counts;
+  for (const auto& list : ranked) {
+    for (const Ranked& item : list) {
+      const DocumentView document =
+          snapshot.segments[item.part].segment->document(item.candidate.doc);
+      ++counts["type"]
+              [std::string(Name(static_cast<EntityType>(document.type)))];
+      if (!document.genre.empty()) {
+        ++counts["genre"][std::string(document.genre)];
+      }
+      if (document.year != 0) ++counts["year"][std::to_string(document.year)];
+    }
+  }
+  for (const char* facet : {"type", "genre", "year"}) {
+    response.facets[facet] = Sorted(counts[facet]);
+  }
+}
+
+void FillSections(const Snapshot& snapshot, const Query& query,
+                  const SearchRequest& request, const RankedByType& ranked,
+                  SearchResponse& response) {
+  std::vector<int> order;
+  for (int type = 0; type < kNumEntityTypes; ++type) {
+    if (!ranked[type].empty()) order.push_back(type);
+  }
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return ranked[a][0].score > ranked[b][0].score;
+  });
+  if (!order.empty()) {
+    response.best =
+        MakeHit(snapshot, query, ranked[order[0]][0], request.explain);
+  }
+  for (const int type : order) {
+    const std::vector<Ranked>& list = ranked[type];
+    Section section{.type = static_cast<EntityType>(type),
+                    .num_matches = static_cast<int64_t>(list.size()),
+                    .hits = {}};
+    const size_t begin = std::min<size_t>(request.offset, list.size());
+    const size_t end = std::min<size_t>(begin + request.limit, list.size());
+    for (size_t i = begin; i < end; ++i) {
+      section.hits.push_back(
+          MakeHit(snapshot, query, list[i], request.explain));
+    }
+    response.sections.push_back(std::move(section));
+  }
+}
+
+}  // namespace
+
+struct SearchBar::Impl {
+  SearchConfig config;
+  std::shared_ptr<Servable> encoder;  // or null
+  SnapshotSource snapshots;
+  ScratchPool scratch;
+
+  absl::StatusOr<std::vector<float>> Embed(const Query& query) const {
+    if (encoder == nullptr || query.normalized.empty()) {
+      return std::vector<float>();
+    }
+    return EmbedQuery(*encoder, query.raw);
+  }
+  std::vector<std::vector<Candidate>> RetrieveAll(
+      const Snapshot& snapshot, const Query& query,
+      std::span<const float> embedding, const SearchRequest& request);
+};
+
+// Candidates of each segment.
+std::vector<std::vector<Candidate>> SearchBar::Impl::RetrieveAll(
+    const Snapshot& snapshot, const Query& query,
+    std::span<const float> embedding, const SearchRequest& request) {
+  auto arrays = scratch.Take();
+  std::vector<std::vector<Candidate>> candidates;
+  for (const SnapshotSegment& part : snapshot.segments) {
+    const AcceptDoc accept = MakeAcceptor(part, request.filter, request.types);
+    candidates.push_back(
+        query.normalized.empty()
+            ? RetrievePopular(*part.segment, request.offset + request.limit,
+                              accept)
+            : Retrieve({}, *part.segment, query, embedding, accept, *arrays));
+  }
+  scratch.Return(std::move(arrays));
+  return candidates;
+}
+
+namespace {
+
+// Scores and sorts the candidates of all segments, by type.
+RankedByType RankAll(const Snapshot& snapshot, const Query& query,
+                     std::span<const float> embedding,
+                     const std::vector<std::vector<Candidate>>& candidates) {
+  RankedByType ranked;
+  for (size_t part = 0; part < candidates.size(); ++part) {
+    const Segment& segment = *snapshot.segments[part].segment;
+    const std::vector<Features> features =
+        ExtractFeatures(segment, query, embedding, candidates[part]);
+    for (size_t i = 0; i < features.size(); ++i) {
+      const Candidate& candidate = candidates[part][i];
+      ranked[segment.types()[candidate.doc]].push_back(
+          {part, candidate, features[i], RankScore(features[i])});
+    }
+  }
+  for (auto& list : ranked) std::sort(list.begin(), list.end(), Better);
+  return ranked;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SearchBar>> SearchBar::Create(
+    SearchConfig config, const ServableRegistry& registry,
+    SnapshotSource snapshots) {
+  auto impl = std::make_unique<Impl>();
+  if (!config.encoder.empty()) {
+    auto encoder = registry.Find(config.encoder);
+    if (!encoder.ok()) {
+      return absl::UnavailableError("search: " + Message(encoder.status()));
+    }
+    impl->encoder = *std::move(encoder);
+  }
+  impl->config = std::move(config);
+  impl->snapshots = std::move(snapshots);
+  return std::unique_ptr<SearchBar>(new SearchBar(std::move(impl)));
+}
+
+SearchBar::SearchBar(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+SearchBar::~SearchBar() = default;
+
+absl::StatusOr<SearchResponse> SearchBar::Search(
+    const SearchRequest& request) const {
+  RETURN_IF_ERROR(CheckRange("limit", request.limit, 1, kMaxLimit));
+  RETURN_IF_ERROR(CheckRange("offset", request.offset, 0, kMaxOffset));
+  SearchResponse response;
+  const Stopwatch total;
+  Stopwatch stage;
+  const auto lap = [&](const char* name) {
+    response.timing_us.emplace_back(name, stage.LapUs());
+  };
+  const Query query = PrepareQuery(request.query);
+  response.query = query.raw;
+  lap("normalise");
+  std::vector<float> embedding;
+  if (request.meaning) {
+    ASSIGN_OR_RETURN(embedding, impl_->Embed(query));
+  }
+  lap("encode");
+  const std::shared_ptr<const Snapshot> snapshot = impl_->snapshots();
+  const auto candidates =
+      impl_->RetrieveAll(*snapshot, query, embedding, request);
+  lap("retrieve");
+  RankedByType ranked = RankAll(*snapshot, query, embedding, candidates);
+  CutWeak(ranked);
+  FillSections(*snapshot, query, request, ranked, response);
+  if (request.facets) CountFacets(*snapshot, ranked, response);
+  lap("rank");
+  response.timing_us.emplace_back("total", total.ElapsedUs());
+  return response;
+}
+
+absl::StatusOr<std::vector<Suggestion>> SearchBar::Suggest(
+    const std::string& prefix) const {
+  const Query query = PrepareQuery(prefix);
+  if (query.normalized.empty()) return std::vector<Suggestion>();
+  std::vector<float> embedding;
+  if (CodePointCount(query.normalized) >= kLeastMeaningLetters) {
+    ASSIGN_OR_RETURN(embedding, impl_->Embed(query));
+  }
+  return MakeSuggestions(*impl_->snapshots(), query, embedding,
+                         impl_->config.num_suggestions);
+}
+
+}  // namespace quaver
