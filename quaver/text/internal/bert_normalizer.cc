@@ -85,16 +85,21 @@ char32_t ToLower(char32_t c) {
 }
 
 // The crate unicode-normalization-alignments is of Unicode 9.
-bool HasDecomposition(char32_t c) { return Age(c) <= 9; }
+bool IsNormalized(char32_t c) { return Age(c) <= 9; }
 
-icu::UnicodeString Decompose(char32_t c) {
-  icu::UnicodeString text(static_cast<UChar32>(c));
-  if (!HasDecomposition(c)) return text;
+std::u32string Decompose(char32_t c) {
   UErrorCode error = U_ZERO_ERROR;
   const icu::Normalizer2* nfd = icu::Normalizer2::getNFDInstance(error);
   QUAVER_CHECK(U_SUCCESS(error));
-  icu::UnicodeString result = nfd->normalize(text, error);
-  QUAVER_CHECK(U_SUCCESS(error));
+  icu::UnicodeString parts;
+  if (!IsNormalized(c) ||
+      !nfd->getDecomposition(static_cast<UChar32>(c), parts)) {
+    return {c};
+  }
+  std::u32string result;
+  for (int32_t i = 0; i < parts.length(); i = parts.moveIndex32(i, 1)) {
+    result.push_back(static_cast<char32_t>(parts.char32At(i)));
+  }
   return result;
 }
 
@@ -131,9 +136,8 @@ std::vector<BertNormalizer::Unit> BertNormalizer::MakeUnits(
     return {unit};
   }
   std::vector<Unit> units;
-  const icu::UnicodeString parts = Decompose(code_point);
-  for (int32_t i = 0; i < parts.length(); i = parts.moveIndex32(i, 1)) {
-    const Unit unit = MakeUnit(static_cast<char32_t>(parts.char32At(i)));
+  for (const char32_t part : Decompose(code_point)) {
+    const Unit unit = MakeUnit(part);
     if (unit.category == Class::kNothing && unit.combining_class != 0) continue;
     units.push_back(unit);
     if (alone) units.back().category = Class::kAlone;
@@ -143,7 +147,7 @@ std::vector<BertNormalizer::Unit> BertNormalizer::MakeUnits(
 
 BertNormalizer::Unit BertNormalizer::MakeUnit(char32_t code_point) const {
   Unit unit{code_point, Class::kLetter, 0};
-  if (HasDecomposition(code_point)) {
+  if (IsNormalized(code_point)) {
     unit.combining_class = static_cast<uint8_t>(
         u_getCombiningClass(static_cast<UChar32>(code_point)));
   }

