@@ -5,6 +5,8 @@
 
 #include "quaver/text/edit_distance.h"
 #include "quaver/text/normalize.h"
+#include "quaver/text/terms.h"
+#include "quaver/text/wordpiece.h"
 
 namespace quaver {
 namespace {
@@ -29,6 +31,26 @@ void BM_NormalizeWithSource(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(NormalizeWithSource(text));
 }
 BENCHMARK(BM_NormalizeWithSource)->Arg(0);
+
+void BM_Unstyle(benchmark::State& state) {
+  const std::string text = state.range(0) == 0 ? "Tik Tok" : "Ke$ha";
+  for (auto _ : state) benchmark::DoNotOptimize(Unstyle(text));
+}
+BENCHMARK(BM_Unstyle)->Arg(0)->Arg(1);
+
+// Run from the source folder: reads the model's tokenizer.
+void BM_WordPiece(benchmark::State& state) {
+  const auto tokenizer = WordPiece::Load("build/models/minilm");
+  if (!tokenizer.ok()) {
+    state.SkipWithError("no build/models/minilm here: run make setup");
+    return;
+  }
+  const std::string text = kTexts[state.range(0)];
+  for (auto _ : state) {
+    benchmark::DoNotOptimize((*tokenizer)->Encode(text, 128));
+  }
+}
+BENCHMARK(BM_WordPiece)->DenseRange(0, 3);
 
 // Letters in an order that matches in part.
 std::string Letters(int64_t length, int step) {
