@@ -1,0 +1,44 @@
+// See popularity.h.
+#include "quaver/ingest/popularity.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace quaver {
+namespace {
+
+constexpr double kPerDecade = 50;
+
+double Share(double quantile) {
+  return 1 - std::pow(10, -quantile / kPerDecade);
+}
+
+}  // namespace
+
+Quantiles MakeQuantiles(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  if (values.empty() || values.front() == values.back()) return {};
+  Quantiles quantiles(kNumQuantiles);
+  const auto last = static_cast<double>(values.size() - 1);
+  for (size_t i = 0; i < kNumQuantiles; ++i) {
+    const double place = Share(static_cast<double>(i)) * last;
+    const auto below = static_cast<size_t>(place);
+    const size_t above = std::min(below + 1, values.size() - 1);
+    const double part = place - static_cast<double>(below);
+    quantiles[i] = values[below] * (1 - part) + values[above] * part;
+  }
+  return quantiles;
+}
+
+float PopularityShare(const Quantiles& quantiles, double value) {
+  if (quantiles.empty()) return 0.5f;
+  const auto above =
+      std::upper_bound(quantiles.begin(), quantiles.end(), value);
+  if (above == quantiles.begin()) return 0;
+  const auto i = static_cast<double>(above - quantiles.begin() - 1);
+  if (above == quantiles.end()) return static_cast<float>(Share(i));
+  const double low = *(above - 1);
+  return static_cast<float>(Share(i + (value - low) / (*above - low)));
+}
+
+}  // namespace quaver
