@@ -7,6 +7,10 @@ target_compile_options(quaver_flags INTERFACE -Wall -Wextra -Wno-psabi
 if(QUAVER_WERROR)
   target_compile_options(quaver_flags INTERFACE -Werror)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # stable_sort of libstdc++ 12 calls what clang 19 holds deprecated.
+  target_compile_options(quaver_flags INTERFACE -Wno-deprecated-declarations)
+endif()
 if(QUAVER_SANITIZE)
   target_compile_options(quaver_flags INTERFACE
     -fsanitize=${QUAVER_SANITIZE} -fno-sanitize-recover=all)
