@@ -1,0 +1,70 @@
+// An asynchronous HTTP/1.1 server: bytes in, plain requests to a handler.
+//
+//   ASSIGN_OR_RETURN(auto server, HttpServer::Start(
+//       {.port = 8080}, [&](HttpRequest& request) {
+//         return router.Handle(request);
+//       }));
+//   server->Stop(/*deadline_ms=*/5'000);
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "quaver/base/status.h"
+#include "quaver/net/http.h"
+
+namespace quaver {
+
+struct HttpServerConfig {
+  std::string address = "127.0.0.1";  // a number, version 4 or 6
+  int port = 0;                       // 0: any free one
+  int io_threads = 1;                 // read, parse and write
+  int handler_threads = 0;            // 0: AvailableCores()
+  int max_queue = 256;                // requests that wait for a handler thread
+  size_t max_header_bytes = 16 << 10;
+  size_t max_body_bytes = 8 << 20;
+  // Of all bodies together, so that many large uploads cannot fill the memory.
+  size_t max_buffered_bytes = 256 << 20;
+  int max_connections = 1'024;
+  int read_timeout_ms = 10'000;      // a whole header; each gap in a body
+  int transfer_timeout_ms = 60'000;  // a whole body; a whole answer
+  int idle_timeout_ms = 60'000;      // between two requests
+  // Told of each answer that no handler gave: bad requests, timeouts, queues
+  // that are full. From any thread.
+  std::function<void(int status)> on_refused = nullptr;
+};
+
+// May move from the request. Called on a handler thread, from several at once.
+// An exception becomes a 500.
+using HttpHandler = std::function<HttpResponse(HttpRequest&)>;
+
+// Slow clients cost a connection, never a handler thread: a handler runs when
+// its request is complete, and its answer is written by the I/O threads. What
+// is wrong with a request is answered by the server itself: 400 malformed, 408
+// too slow, 413 and 431 too large, 415 compressed, 417 a demand it does not
+// know, 501 a method it does not know, 503 with Retry-After too much at once.
+// Requests of one connection are answered in order, one at a time.
+class HttpServer {
+ public:
+  // Accepts connections once it returns. InvalidArgument for a bad address or
+  // config, AlreadyExists when the port is taken.
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(
+      const HttpServerConfig& config, HttpHandler handler);
+  ~HttpServer();  // Stop(0)
+
+  int port() const;  // the real one
+
+  // Accepts no more, closes idle connections, finishes requests in flight,
+  // drops what is not done after `deadline_ms`, waits for running handlers
+  // and returns. The second call does nothing. Not from a handler.
+  void Stop(int deadline_ms);
+
+ private:
+  struct Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quaver

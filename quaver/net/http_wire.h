@@ -1,0 +1,24 @@
+// What HTTP/1.1 asks of a server, apart from bytes and sockets.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "quaver/net/http.h"
+
+namespace quaver {
+
+// The answer to a request whose header already shows that no handler can take
+// it; nothing for a good one. `version` is 10 or 11.
+std::optional<HttpResponse> Refusal(const HttpRequest& request, int version);
+
+struct WireOptions {
+  int version = 11;
+  bool keep_alive = true;
+};
+
+// Status line and header fields up to and including the empty line.
+std::string ResponseHead(const HttpResponse& response,
+                         const WireOptions& options);
+
+}  // namespace quaver
