@@ -8,28 +8,27 @@ const PATIENCE_MS = 250;
  * A question is sent at once when nothing is in flight; otherwise it waits for
  * the answer on its way, for PATIENCE_MS at most, and replaces any question
  * that waits already. Fast servers thus answer every key, slow ones as many as
- * they can. Answers are handed over in the order of their questions: one that
- * is older than the last handed over is dropped.
+ * they can. Only the flight of the moment hands over its answer: what comes
+ * from an older one is dropped, even where its abort came too late.
  */
 export class Lane {
   /**
    * @param {function(Q, !AbortSignal): !Promise<A>} send
    * @param {function(Q, A)} onAnswer
-   * @param {function(Q, !Error)} onError Only for the newest question.
+   * @param {function(Q, !Error)} onError Not called when a newer question
+   *     waits: that one may well succeed.
    */
   constructor(send, onAnswer, onError) {
     this.send_ = send;
     this.onAnswer_ = onAnswer;
     this.onError_ = onError;
-    this.numAsked_ = 0;
-    this.lastAnswered_ = 0;
     this.flight_ = null;   // {abort: AbortController, sentMs: number}
-    this.waiting_ = null;  // {question: Q, number: number}
+    this.waiting_ = null;  // {question: Q}
     this.timer_ = 0;
   }
 
   ask(question) {
-    this.waiting_ = {question, number: ++this.numAsked_};
+    this.waiting_ = {question};
     if (!this.flight_) {
       this.sendWaiting_();
       return;
@@ -46,18 +45,13 @@ export class Lane {
     this.flight_?.abort.abort();
     this.flight_ = null;
     this.waiting_ = null;
-    this.lastAnswered_ = this.numAsked_;
-  }
-
-  get isIdle() {
-    return !this.flight_ && !this.waiting_;
   }
 
   async sendWaiting_() {
     clearTimeout(this.timer_);
     if (!this.waiting_) return;
     this.flight_?.abort.abort();
-    const {question, number} = this.waiting_;
+    const {question} = this.waiting_;
     const flight = {abort: new AbortController(), sentMs: performance.now()};
     this.waiting_ = null;
     this.flight_ = flight;
@@ -68,19 +62,13 @@ export class Lane {
     } catch (error) {
       failure = error;
     }
-    if (this.flight_ === flight) this.flight_ = null;
-    if (number > this.lastAnswered_ && !flight.abort.signal.aborted) {
-      this.handOver_(question, number, answer, failure);
-    }
-    if (!this.flight_) this.sendWaiting_();
-  }
-
-  handOver_(question, number, answer, failure) {
+    if (this.flight_ !== flight) return;
+    this.flight_ = null;
     if (!failure) {
-      this.lastAnswered_ = number;
       this.onAnswer_(question, answer);
-    } else if (number === this.numAsked_) {
+    } else if (!this.waiting_) {
       this.onError_(question, failure);
     }
+    this.sendWaiting_();
   }
 }
