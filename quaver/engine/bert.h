@@ -19,9 +19,10 @@ namespace quaver {
 
 // Sequences one after the other, without padding. Sequence b is
 // ids[offsets[b] .. offsets[b + 1]), special tokens included.
+// The first offset need not be 0: a part of a batch is a part of its offsets.
 struct TokenBatch {
-  std::span<const int32_t> ids;       // [sum of T]
-  std::span<const uint32_t> offsets;  // [B + 1], rising, first 0
+  std::span<const int32_t> ids;
+  std::span<const uint32_t> offsets;  // [B + 1], rising
 };
 
 struct BertConfig {
@@ -82,6 +83,7 @@ class BertWorkspace {
   // min(max_tokens, 512) only: large batches are computed block by block.
   BertWorkspace(const BertModel& model, size_t max_tokens);
   ~BertWorkspace();
+  BertWorkspace(BertWorkspace&&) noexcept;
   size_t max_tokens() const { return max_tokens_; }
 
  private:
