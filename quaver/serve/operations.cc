@@ -1,0 +1,131 @@
+// See operations.h.
+#include "quaver/serve/operations.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include <nlohmann/json.hpp>
+
+#include "quaver/base/clock.h"
+#include "quaver/base/log.h"
+
+namespace quaver {
+namespace {
+
+// Upper bounds in seconds: dense where a keystroke's budget is spent.
+const std::vector<double> kLatencyBounds = {0.0005, 0.001, 0.002, 0.003, 0.005,
+                                            0.0075, 0.01,  0.015, 0.025, 0.05,
+                                            0.1,    0.25,  0.5,   1};
+
+// Keeps the handles: asking the registry for a series takes longer.
+class RequestMetrics {
+ public:
+  explicit RequestMetrics(Metrics& metrics) : metrics_(metrics) {}
+
+  void Observe(const HttpRequest& request, int status, double seconds)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    // One series for all that matched nothing, whatever was asked for.
+    const std::string route = request.route.empty() ? "none" : request.route;
+    const absl::MutexLock lock(&mutex_);
+    Requests(route, request.method, status).Increment();
+    Seconds(route).Observe(seconds);
+  }
+
+ private:
+  using Key = std::tuple<std::string, std::string, int>;
+
+  Counter Requests(const std::string& route, const std::string& method,
+                   int status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const auto [entry, is_new] =
+        requests_.try_emplace(Key(route, method, status));
+    if (is_new) {
+      entry->second = metrics_.AddCounter("quaver_http_requests_total",
+                                          "Requests answered by a route.",
+                                          {{"route", route},
+                                           {"method", method},
+                                           {"code", std::to_string(status)}});
+    }
+    return entry->second;
+  }
+
+  Histogram Seconds(const std::string& route)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const auto [entry, is_new] = seconds_.try_emplace(route);
+    if (is_new) {
+      entry->second = metrics_.AddHistogram(
+          "quaver_http_request_seconds",
+          "From the last byte of a request to its answer.", kLatencyBounds,
+          {{"route", route}});
+    }
+    return entry->second;
+  }
+
+  Metrics& metrics_;
+  absl::Mutex mutex_;
+  std::map<Key, Counter> requests_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Histogram> seconds_ ABSL_GUARDED_BY(mutex_);
+};
+
+HttpResponse StatusJson(const std::string& status) {
+  HttpResponse response;
+  response.headers.emplace_back("Cache-Control", "no-store");
+  response.body = nlohmann::json({{"status", status}}).dump() + "\n";
+  return response;
+}
+
+HttpResponse Ready(const std::function<absl::Status()>& ready) {
+  const absl::Status status = ready ? ready() : absl::OkStatus();
+  if (status.ok()) return StatusJson("ready");
+  return ErrorResponse(503, "not ready: " + Message(status));
+}
+
+// Paths arrive percent-encoded, so a line stays a line.
+void LogAccess(const HttpRequest& request, const HttpResponse& response,
+               double seconds) {
+  LogInfo("{} {} {} {} {} bytes {:.1f} ms", request.remote, request.method,
+          request.path, response.status, response.body.size(), seconds * 1e3);
+}
+
+}  // namespace
+
+void RegisterOperations(Router& router, const OperationsConfig& config,
+                        Metrics& metrics) {
+  router.Add("GET", "/health/live",
+             [](const HttpRequest&) { return StatusJson("live"); });
+  router.Add(
+      "GET", "/health/ready",
+      [ready = config.ready](const HttpRequest&) { return Ready(ready); });
+  router.Add("GET", "/metrics", [&metrics](const HttpRequest&) {
+    return HttpResponse{
+        .status = 200,
+        .content_type = "text/plain; version=0.0.4; charset=utf-8",
+        .headers = {{"Cache-Control", "no-store"}},
+        .body = metrics.Expose()};
+  });
+  router.AddHook([requests = std::make_shared<RequestMetrics>(metrics),
+                  access_log = config.access_log](const HttpRequest& request,
+                                                  HttpResponse& response) {
+    const double seconds =
+        static_cast<double>(Clock::Real().NowUs() - request.received_us) * 1e-6;
+    requests->Observe(request, response.status, seconds);
+    if (access_log) LogAccess(request, response, seconds);
+  });
+}
+
+std::function<void(int status)> CountRefusals(Metrics& metrics) {
+  return [&metrics](int status) {
+    metrics
+        .AddCounter("quaver_http_refused_total",
+                    "Answers given before a request reached its route.",
+                    {{"code", std::to_string(status)}})
+        .Increment();
+  };
+}
+
+}  // namespace quaver

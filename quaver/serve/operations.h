@@ -1,0 +1,37 @@
+// What an operator needs: health, readiness, metrics, the access log.
+//
+//   RegisterOperations(router, {.ready = [&] { return index.Ready(); }},
+//                      metrics);
+//   server_config.on_refused = CountRefusals(metrics);
+#pragma once
+
+#include <functional>
+
+#include "quaver/base/metrics.h"
+#include "quaver/base/status.h"
+#include "quaver/net/router.h"
+
+namespace quaver {
+
+struct OperationsConfig {
+  bool access_log = false;  // one line a request
+  // Why requests should go elsewhere, OK when they should come. Called often
+  // and from many threads. Null: always ready.
+  std::function<absl::Status()> ready = nullptr;
+};
+
+// Adds GET /health/live (200 while the process answers), /health/ready (200 or
+// 503 with the reason) and /metrics (Prometheus' text format), and a hook that
+// counts and times every request that reached the router:
+//   quaver_http_requests_total{route, method, code}
+//   quaver_http_request_seconds{route}: from the last byte of the request to
+//     the answer, the wait for a handler thread included
+// `metrics` must outlive the router.
+void RegisterOperations(Router& router, const OperationsConfig& config,
+                        Metrics& metrics);
+
+// For HttpServerConfig::on_refused: quaver_http_refused_total{code}, answers
+// that the server gave without the router.
+std::function<void(int status)> CountRefusals(Metrics& metrics);
+
+}  // namespace quaver
