@@ -1,18 +1,20 @@
-// The vector index: rotated 1-bit codes in inverted lists, exact int8 rerank.
+// The vector index: rotated 1-bit codes in inverted lists, int8 rerank.
 //
 // RaBitQ (Gao & Long, SIGMOD 2024): each vector's residual to its list's
-// centroid is rotated at random and kept as signs with two factors; a query
-// is rotated, quantised to 4 bits and compared by popcounts with an unbiased
-// estimate; the best are compared again with their int8 form. One list is an
-// exhaustive scan. 56 bytes a vector at D = 384, and D + 4 in the rerank part.
+// centroid is rotated at random and kept as signs with a factor; tables of a
+// rotated query's products with half bytes of codes give an unbiased estimate
+// of every cosine; the best are compared again with their int8 form. One list
+// is an exhaustive scan. 56 bytes a vector at D = 384 are read by a scan, 4
+// find a vector by its item, D + 4 are the rerank part.
 //
 //   VectorIndexBuilder builder(D, VectorConfig{});
-//   builder.Add(item, embedding);            // any order, items are u32
-//   RETURN_IF_ERROR(builder.Write(writer));  // tensors "vector.*"
-//   ASSIGN_OR_RETURN(auto index, VectorIndex::Open(artifact));
-//   index->Search(query, params, hits);
+//   RETURN_IF_ERROR(builder.Add(item, embedding));  // any order
+//   RETURN_IF_ERROR(builder.Write(writer));         // tensors "vector.*"
+//   ASSIGN_OR_RETURN(auto index, VectorIndex::Open(artifact, BestKernels()));
+//   index->Search(query, VectorParams{}, nullptr);
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -25,6 +27,10 @@
 
 namespace quaver {
 
+inline constexpr size_t kMaxVectorDimension = 2048;
+// Of items: the map from items takes 4 bytes for each number up to the largest.
+inline constexpr uint32_t kMaxVectorItem = (1u << 28) - 1;
+
 struct VectorConfig {
   size_t exhaustive_below = 20'000;  // items; fewer get one list
   size_t items_per_list = 256;       // aim for the number of lists
@@ -33,11 +39,15 @@ struct VectorConfig {
   int num_threads = 0;               // 0: AvailableCores()
 };
 
+// Lists are visited by falling cosine of query and centroid, until at least
+// min_probes of them, probe_share of the vectors, and num_rerank accepted
+// vectors were seen: a filter that refuses much widens the search, in the
+// limit to all lists.
 struct VectorParams {
   size_t num_results = 10;
-  double probe_share = 0.1;  // of the lists, at least min_probes
-  size_t min_probes = 8;
-  size_t num_rerank = 200;  // candidates compared exactly
+  double probe_share = 0.8;  // of the vectors
+  size_t min_probes = 8;     // lists
+  size_t num_rerank = 300;   // candidates compared by their int8 form
 };
 
 struct VectorHit {
@@ -45,14 +55,19 @@ struct VectorHit {
   float score = 0;  // cosine, of the int8 form
 };
 
-// Vectors must be of unit length or are made so; zero vectors are refused.
+// Collects vectors, then builds. Holds 4 * D bytes a vector. Not thread-safe.
 class VectorIndexBuilder {
  public:
+  // REQUIRES: 1 <= D <= kMaxVectorDimension.
   VectorIndexBuilder(size_t D, VectorConfig config);
   ~VectorIndexBuilder();
-  // Copies. InvalidArgument for a wrong size, a zero or a non-finite vector.
+  // Copies, and scales to unit length. InvalidArgument, naming the item, for a
+  // wrong size, a zero or a non-finite vector, an item above kMaxVectorItem.
   absl::Status Add(uint32_t item, std::span<const float> embedding);  // [D]
-  // Trains, encodes and adds the tensors. Deterministic for a seed.
+  size_t size() const;
+  // Trains, encodes and adds the tensors. The same for a seed and a kernel
+  // table, whatever the order of Add and the threads. AlreadyExists for an
+  // item that was added twice. Call once.
   absl::Status Write(ArtifactWriter& writer);
 
  private:
@@ -63,7 +78,8 @@ class VectorIndexBuilder {
 // Immutable, thread-safe, reads the artifact's memory in place.
 class VectorIndex {
  public:
-  // DataLoss or InvalidArgument naming the tensor for what does not fit.
+  // InvalidArgument naming the tensor for what does not fit; costs one read of
+  // everything but codes and the rerank part. `kernels` must outlive it.
   static absl::StatusOr<std::unique_ptr<const VectorIndex>> Open(
       std::shared_ptr<const Artifact> artifact, const Kernels& kernels);
   ~VectorIndex();
@@ -71,17 +87,23 @@ class VectorIndex {
   size_t size() const;
   size_t dimension() const;
 
-  // Best first. `accept` (may be null) drops items before the rerank; it is
-  // called at most once an item and query.
+  // Best first, equals by item. `accept` (may be null) drops items before the
+  // rerank; it is called at most once an item and query, and only for items
+  // that would be reranked. Nothing is found for a zero or non-finite query.
+  // REQUIRES: query.size() == dimension(), here and below.
   std::vector<VectorHit> Search(
-      std::span<const float> query,  // [D]
+      std::span<const float> query,  // [D], of any length
       const VectorParams& params,
       const std::function<bool(uint32_t item)>& accept) const;
 
-  // The cosine of one item's int8 form with the query, by item; 0 when the
-  // item has no vector.
+  // The cosine of an item's int8 form with the query, as Search gives it; 0
+  // when the item has no vector. One call for many items costs much less.
   float Score(std::span<const float> query, uint32_t item) const;  // [D]
-  // The stored form of an item's vector, unit length; false when it has none.
+  void Score(std::span<const float> query,                         // [D]
+             std::span<const uint32_t> items,
+             std::span<float> scores) const;  // [items.size()]
+  // The stored form of an item's vector, unit length to a percent; false when
+  // it has none.
   bool Reconstruct(uint32_t item, std::span<float> embedding) const;  // [D]
 
  private:

@@ -1,0 +1,281 @@
+// Reads and searches the vector index: see vector.h.
+#include "quaver/index/vector.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "quaver/base/check.h"
+#include "quaver/index/vector_codes.h"
+#include "quaver/index/vector_format.h"
+#include "quaver/index/vector_rotation.h"
+
+namespace quaver {
+namespace {
+
+using Accept = std::function<bool(uint32_t item)>;
+
+// What a list's scan computes at a time lies on the stack: 12 KiB.
+constexpr size_t kBlocksPerChunk = 64;
+
+struct Candidate {
+  float estimate;
+  float base;  // <query, centroid>
+  uint32_t slot;
+};
+
+// The `keep` best estimates seen, and a few more.
+class Candidates {
+ public:
+  explicit Candidates(size_t keep) : keep_(keep) { best_.reserve(2 * keep); }
+
+  // What is not above it cannot be among the best.
+  float threshold() const { return threshold_; }
+  size_t num_added() const { return num_added_; }
+
+  void Add(const Candidate& candidate) {
+    best_.push_back(candidate);
+    ++num_added_;
+    if (best_.size() >= 2 * keep_) Shrink();
+  }
+  std::vector<Candidate> Take() {
+    if (best_.size() > keep_) Shrink();
+    return std::move(best_);
+  }
+
+ private:
+  void Shrink() {
+    const auto last = best_.begin() + static_cast<ptrdiff_t>(keep_ - 1);
+    std::nth_element(best_.begin(), last, best_.end(),
+                     [](const Candidate& a, const Candidate& b) {
+                       return a.estimate > b.estimate;
+                     });
+    threshold_ = last->estimate;
+    best_.resize(keep_);
+  }
+
+  size_t keep_;
+  size_t num_added_ = 0;
+  float threshold_ = -INFINITY;
+  std::vector<Candidate> best_;
+};
+
+// A query in the forms that the stages compare.
+struct RotatedQuery {
+  std::vector<float> vector;   // [D], unit length; empty when there is none
+  std::vector<int16_t> exact;  // [D], vector / scale
+  float scale = 0;
+};
+
+// est[i] = base + factors[i] * (step * sums[i] + offset), of one block: a
+// fixed count, which the compiler turns into vectors.
+void EstimateBlock(const uint16_t* sums, const float* factors, float base,
+                   const QueryTables& tables, float* estimates) {
+  const float step = tables.step, offset = tables.offset;
+  for (size_t i = 0; i < kScanBlock; ++i) {
+    const float product =
+        step * static_cast<float>(static_cast<int32_t>(sums[i])) + offset;
+    estimates[i] = base + factors[i] * product;
+  }
+}
+
+bool AnyAbove(const float* estimates, float threshold) {
+  int32_t any = 0;
+  for (size_t i = 0; i < kScanBlock; ++i) any |= estimates[i] > threshold;
+  return any != 0;
+}
+
+}  // namespace
+
+struct VectorIndex::Impl {
+  std::shared_ptr<const Artifact> artifact;
+  const Kernels& kernels;
+  VectorTensors tensors;
+  Rotation rotation;
+
+  RotatedQuery Rotate(std::span<const float> query) const;
+  float Base(const RotatedQuery& query, size_t list) const;
+  float Exact(const RotatedQuery& query, float base, size_t slot) const;
+  size_t ListOf(size_t slot) const;
+  void ScanList(const QueryTables& tables, size_t list, float base,
+                const Accept& accept, Candidates& candidates) const;
+  std::vector<Candidate> ScanLists(const RotatedQuery& query,
+                                   const VectorParams& params,
+                                   const Accept& accept) const;
+};
+
+RotatedQuery VectorIndex::Impl::Rotate(std::span<const float> query) const {
+  QUAVER_CHECK(query.size() == tensors.D);
+  RotatedQuery rotated;
+  const float scale = InverseLength(query);
+  if (scale == 0) return rotated;
+  rotated.vector.assign(query.begin(), query.end());
+  for (float& value : rotated.vector) value *= scale;
+  rotation.Apply(rotated.vector);
+  rotated.exact.resize(tensors.D);
+  rotated.scale = QuantizeI16(rotated.vector, rotated.exact.data());
+  return rotated;
+}
+
+float VectorIndex::Impl::Base(const RotatedQuery& query, size_t list) const {
+  return kernels.scan.dot_f32(query.vector.data(),
+                              tensors.centroids.data() + list * tensors.D,
+                              tensors.D);
+}
+
+float VectorIndex::Impl::Exact(const RotatedQuery& query, float base,
+                               size_t slot) const {
+  const int32_t product = kernels.scan.dot_i16_i8(
+      query.exact.data(), tensors.rerank.data() + slot * tensors.D, tensors.D);
+  return base +
+         static_cast<float>(product) * (query.scale * tensors.scales[slot]);
+}
+
+size_t VectorIndex::Impl::ListOf(size_t slot) const {
+  const auto& starts = tensors.starts;
+  return static_cast<size_t>(
+             std::upper_bound(starts.begin(), starts.end(), slot) -
+             starts.begin()) -
+         1;
+}
+
+// Blocks on the border of two lists are scanned with each.
+void VectorIndex::Impl::ScanList(const QueryTables& tables, size_t list,
+                                 float base, const Accept& accept,
+                                 Candidates& candidates) const {
+  const size_t begin = tensors.starts[list], end = tensors.starts[list + 1];
+  const size_t num_bytes = CodeBytes(tensors.D);
+  const size_t last_block = NumScanBlocks(end);
+  std::array<uint16_t, kBlocksPerChunk * kScanBlock> sums;
+  std::array<float, kScanBlock> estimates;
+  for (size_t chunk = begin / kScanBlock; chunk < last_block;
+       chunk += kBlocksPerChunk) {
+    const size_t num_blocks = std::min(kBlocksPerChunk, last_block - chunk);
+    kernels.scan.scan_codes(
+        tables.entries.data(),
+        tensors.codes.data() + chunk * num_bytes * kScanBlock, num_bytes,
+        num_blocks, sums.data());
+    for (size_t block = 0; block < num_blocks; ++block) {
+      const size_t first = (chunk + block) * kScanBlock;
+      EstimateBlock(&sums[block * kScanBlock], &tensors.factors[first], base,
+                    tables, estimates.data());
+      if (!AnyAbove(estimates.data(), candidates.threshold())) continue;
+      const size_t stop = std::min(end, first + kScanBlock);
+      for (size_t slot = std::max(begin, first); slot < stop; ++slot) {
+        const float estimate = estimates[slot - first];
+        if (estimate <= candidates.threshold()) continue;
+        if (accept && !accept(tensors.items[slot])) continue;
+        candidates.Add({estimate, base, static_cast<uint32_t>(slot)});
+      }
+    }
+  }
+}
+
+std::vector<Candidate> VectorIndex::Impl::ScanLists(
+    const RotatedQuery& query, const VectorParams& params,
+    const Accept& accept) const {
+  std::vector<std::pair<float, uint32_t>> lists(tensors.L);
+  for (uint32_t list = 0; list < tensors.L; ++list) {
+    lists[list] = {-Base(query, list), list};
+  }
+  std::sort(lists.begin(), lists.end());
+
+  const QueryTables tables = BuildTables(query.vector);
+  const size_t keep = std::clamp<size_t>(
+      std::max(params.num_rerank, params.num_results), 1, tensors.N);
+  const double share = params.probe_share * static_cast<double>(tensors.N);
+  Candidates candidates(keep);
+  size_t num_lists = 0, num_scanned = 0;
+  for (const auto& [negated_base, list] : lists) {
+    if (num_lists >= params.min_probes && candidates.num_added() >= keep &&
+        static_cast<double>(num_scanned) >= share) {
+      break;
+    }
+    ScanList(tables, list, -negated_base, accept, candidates);
+    num_scanned += tensors.starts[list + 1] - tensors.starts[list];
+    ++num_lists;
+  }
+  return candidates.Take();
+}
+
+VectorIndex::VectorIndex(std::unique_ptr<const Impl> impl)
+    : impl_(std::move(impl)) {}
+
+VectorIndex::~VectorIndex() = default;
+
+absl::StatusOr<std::unique_ptr<const VectorIndex>> VectorIndex::Open(
+    std::shared_ptr<const Artifact> artifact, const Kernels& kernels) {
+  ASSIGN_OR_RETURN(const VectorTensors tensors, ReadVectorTensors(*artifact));
+  std::unique_ptr<const Impl> impl(new Impl{std::move(artifact), kernels,
+                                            tensors,
+                                            Rotation(tensors.D, tensors.seed)});
+  return std::unique_ptr<const VectorIndex>(new VectorIndex(std::move(impl)));
+}
+
+size_t VectorIndex::size() const { return impl_->tensors.N; }
+
+size_t VectorIndex::dimension() const { return impl_->tensors.D; }
+
+std::vector<VectorHit> VectorIndex::Search(std::span<const float> query,
+                                           const VectorParams& params,
+                                           const Accept& accept) const {
+  const RotatedQuery rotated = impl_->Rotate(query);
+  if (rotated.vector.empty() || size() == 0) return {};
+  std::vector<VectorHit> hits;
+  for (const Candidate& candidate : impl_->ScanLists(rotated, params, accept)) {
+    hits.push_back({impl_->tensors.items[candidate.slot],
+                    impl_->Exact(rotated, candidate.base, candidate.slot)});
+  }
+  const size_t num_results = std::min(params.num_results, hits.size());
+  std::partial_sort(
+      hits.begin(), hits.begin() + static_cast<ptrdiff_t>(num_results),
+      hits.end(), [](const VectorHit& a, const VectorHit& b) {
+        return a.score != b.score ? a.score > b.score : a.item < b.item;
+      });
+  hits.resize(num_results);
+  return hits;
+}
+
+float VectorIndex::Score(std::span<const float> query, uint32_t item) const {
+  float score = 0;
+  Score(query, {&item, 1}, {&score, 1});
+  return score;
+}
+
+void VectorIndex::Score(std::span<const float> query,
+                        std::span<const uint32_t> items,
+                        std::span<float> scores) const {
+  QUAVER_CHECK(items.size() == scores.size());
+  const RotatedQuery rotated = impl_->Rotate(query);
+  const auto slots = impl_->tensors.slots;
+  for (size_t i = 0; i < items.size(); ++i) {
+    const uint32_t slot = items[i] < slots.size() ? slots[items[i]] : kNoSlot;
+    const bool scored = slot != kNoSlot && !rotated.vector.empty();
+    scores[i] =
+        scored ? impl_->Exact(rotated,
+                              impl_->Base(rotated, impl_->ListOf(slot)), slot)
+               : 0;
+  }
+}
+
+bool VectorIndex::Reconstruct(uint32_t item, std::span<float> embedding) const {
+  const VectorTensors& tensors = impl_->tensors;
+  const size_t D = tensors.D;
+  QUAVER_CHECK(embedding.size() == D);
+  if (item >= tensors.slots.size() || tensors.slots[item] == kNoSlot) {
+    return false;
+  }
+  const size_t slot = tensors.slots[item];
+  const float* centroid = tensors.centroids.data() + impl_->ListOf(slot) * D;
+  const int8_t* residual = tensors.rerank.data() + slot * D;
+  for (size_t i = 0; i < D; ++i) {
+    embedding[i] =
+        centroid[i] + tensors.scales[slot] * static_cast<float>(residual[i]);
+  }
+  impl_->rotation.Invert(embedding);
+  return true;
+}
+
+}  // namespace quaver
