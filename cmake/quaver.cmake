@@ -3,6 +3,7 @@
 add_library(quaver_flags INTERFACE)
 target_include_directories(quaver_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(quaver_flags INTERFACE -Wall -Wextra -Wno-psabi
+  -Wno-missing-field-initializers
   -fno-omit-frame-pointer)
 if(QUAVER_WERROR)
   target_compile_options(quaver_flags INTERFACE -Werror)

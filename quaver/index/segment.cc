@@ -6,6 +6,8 @@
 #include <cmath>
 #include <utility>
 
+#include "quaver/index/vector_format.h"
+
 namespace quaver {
 namespace {
 
@@ -125,8 +127,13 @@ absl::StatusOr<std::shared_ptr<const Segment>> Segment::FromArtifact(
   ASSIGN_OR_RETURN(
       impl->lexical,
       LexicalIndex::Open(artifact, static_cast<uint32_t>(impl->types.size())));
-  if (artifact->tensors().contains("vector.rotation")) {
+  if (artifact->tensors().contains(kVectorSeed)) {
     ASSIGN_OR_RETURN(impl->vectors, VectorIndex::Open(artifact, kernels));
+    ASSIGN_OR_RETURN(const auto items,
+                     artifact->Get<uint32_t>(kVectorItems, {-1}));
+    if (!AllBelow(items, impl->types.size())) {
+      return Damaged(*artifact, "a vector has no document");
+    }
   }
   return std::shared_ptr<const Segment>(new Segment(std::move(impl)));
 }

@@ -15,12 +15,14 @@
 #include "quaver/base/status.h"
 #include "quaver/catalogue/entity.h"
 #include "quaver/index/snapshot.h"
+#include "quaver/ingest/model_identity.h"
 #include "quaver/sched/servable.h"
 
 namespace quaver {
 
 struct LiveIndexConfig {
   std::string folder;              // catalogue.db, segments, index.json
+  ModelIdentity model;             // of the encoder
   size_t flush_documents = 2'000;  // the delta becomes a segment file
   size_t max_segments = 8;         // more are merged in the background
 };

@@ -1,0 +1,46 @@
+# make run: a search bar on http://127.0.0.1:8080. make test: every quick test.
+PORT ?= 8080
+INDEX ?= build/demo-index
+JOBS ?= $(shell nproc)
+LAUNCHER := $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+QUAVER := build/release/quaver
+
+.PHONY: help setup build index run test test-slow test-catalogue check format clean
+
+help:
+	@echo "make run             build, ingest the demo catalogue, serve on port $(PORT)"
+	@echo "make test            build and run every quick test (about 15 minutes)"
+	@echo "make test-slow       live parity, TSan, fuzzing (an hour)"
+	@echo "make test-catalogue CATALOGUE=DIR   quality and scale on a large catalogue"
+	@echo "make build | check | format | clean"
+
+setup:
+	@tools/setup.sh build
+
+build: setup
+	@[ -f build/release/build.ninja ] || cmake --preset release $(LAUNCHER)
+	@cmake --build --preset release -j $(JOBS)
+
+index: build
+	@tools/demo_index.sh $(INDEX)
+
+run: index
+	@exec $(QUAVER) serve --index $(INDEX) --port $(PORT)
+
+test:
+	@tools/test.sh
+
+test-slow:
+	@tools/test_slow.sh
+
+test-catalogue:
+	@tools/test_catalogue.sh "$(CATALOGUE)"
+
+check:
+	@tools/check.sh
+
+format:
+	@git ls-files '*.h' '*.cc' | xargs clang-format-19 -i
+
+clean:
+	rm -rf build

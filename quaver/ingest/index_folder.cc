@@ -1,0 +1,119 @@
+// See index_folder.h.
+#include "quaver/ingest/index_folder.h"
+
+#include <filesystem>
+#include <system_error>
+
+#include "quaver/base/file.h"
+
+namespace quaver {
+namespace {
+
+absl::StatusOr<SnapshotSegment> OpenPart(const std::string& folder,
+                                         const ManifestSegment& entry) {
+  const std::string path = folder + "/" + entry.file;
+  SnapshotSegment part;
+  ASSIGN_OR_RETURN(part.segment, Segment::Open(path, BestKernels()));
+  if (part.segment->num_documents() != entry.num_documents) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} has {} documents, index.json says {}; run quaver "
+                    "ingest again",
+                    path, part.segment->num_documents(), entry.num_documents));
+  }
+  if (entry.deleted.empty()) return part;
+  auto deleted = std::make_shared<Tombstones>(entry.num_documents);
+  for (const uint32_t doc : entry.deleted) deleted->Set(doc);
+  part.deleted = std::move(deleted);
+  return part;
+}
+
+absl::StatusOr<ArtifactWriter> Build(std::vector<Document> documents,
+                                     size_t dimension) {
+  SegmentBuilder builder({.dimension = dimension, .vectors = {}});
+  for (Document& document : documents) {
+    RETURN_IF_ERROR(builder.Add(std::move(document)));
+  }
+  return builder.Finish();
+}
+
+}  // namespace
+
+absl::StatusOr<Snapshot> OpenSnapshot(const std::string& folder,
+                                      const Manifest& manifest) {
+  Snapshot snapshot;
+  snapshot.sequence = manifest.sequence;
+  for (const ManifestSegment& entry : manifest.segments) {
+    ASSIGN_OR_RETURN(snapshot.segments.emplace_back(), OpenPart(folder, entry));
+  }
+  return snapshot;
+}
+
+absl::StatusOr<StoredSegment> WriteSegment(const std::string& folder,
+                                           std::vector<Document> documents,
+                                           size_t dimension) {
+  std::string bytes;
+  {
+    ASSIGN_OR_RETURN(const ArtifactWriter writer,
+                     Build(std::move(documents), dimension));
+    bytes = writer.Serialize();
+  }
+  StoredSegment stored;
+  stored.file = SegmentFileName(bytes);
+  const std::string path = folder + "/" + stored.file;
+  RETURN_IF_ERROR(WriteFileAtomically(path, bytes));
+  ASSIGN_OR_RETURN(stored.segment, Segment::Open(path, BestKernels()));
+  return stored;
+}
+
+absl::StatusOr<std::shared_ptr<const Segment>> BuildInMemory(
+    std::vector<Document> documents, size_t dimension) {
+  ASSIGN_OR_RETURN(const ArtifactWriter writer,
+                   Build(std::move(documents), dimension));
+  ASSIGN_OR_RETURN(
+      auto artifact,
+      Artifact::FromBytes(writer.Serialize(), kSegmentFormat, kSegmentVersion));
+  return Segment::FromArtifact(std::move(artifact), BestKernels());
+}
+
+Document ReadDocument(const Segment& segment, uint32_t doc) {
+  const DocumentView view = segment.document(doc);
+  Document document{.type = view.type,
+                    .id = std::string(view.id),
+                    .title = std::string(view.title),
+                    .artist = std::string(view.artist),
+                    .album = std::string(view.album),
+                    .genre = std::string(view.genre),
+                    .description = std::string(view.description),
+                    .year = view.year,
+                    .popularity = view.popularity,
+                    .embedding = {},
+                    .embedded_hash = view.embedded_hash};
+  if (segment.vectors() == nullptr) return document;
+  document.embedding.resize(segment.vectors()->dimension());
+  if (!segment.vectors()->Reconstruct(doc, document.embedding)) {
+    document.embedding.clear();
+  }
+  return document;
+}
+
+PopularityScale ScaleOf(const Manifest& manifest) {
+  PopularityScale scale;
+  for (size_t type = 0; type < scale.size(); ++type) {
+    if (type >= manifest.popularity.size()) break;
+    if (manifest.popularity[type].size() == kNumQuantiles) {
+      scale[type] = manifest.popularity[type];
+    }
+  }
+  return scale;
+}
+
+absl::Status CheckModel(const Manifest& manifest, const ModelIdentity& model,
+                        const std::string& folder) {
+  if (manifest.model_hash == model.hash) return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format(
+      "{} was made with the encoder {} ({}), not with {} ({}); run quaver "
+      "ingest with this encoder, or name the other by --model",
+      folder, manifest.model, manifest.model_hash, model.name, model.hash));
+}
+
+}  // namespace quaver
