@@ -160,3 +160,14 @@ def test_back_and_forward(search):
     search.settle()
     expect(search.input).to_have_value("love")
     expect(search.hits.first).to_be_visible()
+
+
+def test_typing_after_back_does_not_overwrite_the_past(search):
+    search.type("love")
+    search.page.go_back()
+    search.settle()
+    search.type("rock")
+    search.page.go_back()
+    search.settle()
+    expect(search.input).to_have_value("")
+    expect(search.page.locator("#home")).to_be_visible()
