@@ -1,0 +1,240 @@
+// Tests of the dense kernels: every table against the scalar definition, and
+// rows that do not depend on other rows.
+#include "quaver/kernels/dense.h"
+
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "quaver/base/hash.h"
+#include "quaver/kernels/kernels.h"
+
+namespace quaver {
+namespace {
+
+constexpr float kSingleEpsilon = 0x1.0p-24f;
+
+std::vector<float> RandomFloats(size_t count, uint64_t seed) {
+  Random random(seed);
+  std::vector<float> values(count);
+  for (float& value : values) value = static_cast<float>(random.Normal());
+  return values;
+}
+
+// 64-aligned, and exactly as long as asked: ASan sees what reads beyond.
+class Aligned {
+ public:
+  explicit Aligned(size_t floats)
+      : data_(static_cast<float*>(
+            ::operator new(floats * sizeof(float), std::align_val_t{64}))) {}
+  float* get() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(float* data) const {
+      ::operator delete(data, std::align_val_t{64});
+    }
+  };
+  std::unique_ptr<float, Free> data_;
+};
+
+struct GemmCase {
+  size_t M, N, K;
+  std::vector<float> x, weight, bias, residual;
+
+  GemmCase(size_t rows, size_t outputs, size_t inputs)
+      : M(rows),
+        N(outputs),
+        K(inputs),
+        x(RandomFloats(M * K, 1)),
+        weight(RandomFloats(N * K, 2)),
+        bias(RandomFloats(N, 3)),
+        residual(RandomFloats(M * N, 4)) {}
+
+  std::vector<float> Run(const DenseKernels& dense, Epilogue epilogue) const {
+    const Aligned packed(dense.packed_size(N, K));
+    dense.pack(weight.data(), N, K, packed.get());
+    std::vector<float> y(M * N);
+    dense.gemm(x.data(), packed.get(), bias.data(), residual.data(), M, N, K,
+               epilogue, y.data());
+    return y;
+  }
+
+  // Two orders of summing K products of size |x w| differ by at most
+  // 2 K eps sum |x w|; the epilogues have slopes below 1.13 and add two
+  // roundings, and gelu has an error of its own of 1e-6.
+  float Tolerance(size_t m, size_t n) const {
+    float magnitude = std::fabs(bias[n]) + std::fabs(residual[m * N + n]);
+    for (size_t k = 0; k < K; ++k) {
+      magnitude += std::fabs(x[m * K + k] * weight[n * K + k]);
+    }
+    return 1e-6f +
+           2.26f * static_cast<float>(K + 2) * kSingleEpsilon * magnitude;
+  }
+};
+
+class DenseTest : public testing::TestWithParam<const Kernels*> {
+ protected:
+  const DenseKernels& dense() const { return GetParam()->dense; }
+  static const DenseKernels& scalar() {
+    return AvailableKernels().front()->dense;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Isa, DenseTest,
+                         testing::ValuesIn(AvailableKernels().begin(),
+                                           AvailableKernels().end()),
+                         [](const auto& info) {
+                           return std::string(info.param->name);
+                         });
+
+constexpr size_t kAwkward[] = {1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 65};
+constexpr Epilogue kEpilogues[] = {Epilogue::kBias, Epilogue::kBiasGelu,
+                                   Epilogue::kBiasResidual};
+
+void ExpectEqualProducts(const DenseKernels& dense, const DenseKernels& scalar,
+                         const GemmCase& test, Epilogue epilogue) {
+  const std::vector<float> wanted = test.Run(scalar, epilogue);
+  const std::vector<float> found = test.Run(dense, epilogue);
+  for (size_t m = 0; m < test.M; ++m) {
+    for (size_t n = 0; n < test.N; ++n) {
+      const size_t i = m * test.N + n;
+      ASSERT_NEAR(found[i], wanted[i], test.Tolerance(m, n))
+          << "M " << test.M << ", N " << test.N << ", K " << test.K
+          << ", epilogue " << static_cast<int>(epilogue) << ", row " << m
+          << ", column " << n;
+    }
+  }
+}
+
+TEST_P(DenseTest, GemmEqualsScalar) {
+  for (const size_t M : kAwkward) {
+    for (const size_t N : kAwkward) {
+      const size_t K = kAwkward[(M + 2 * N) % std::size(kAwkward)];
+      const GemmCase test(M, N, K);
+      for (const Epilogue epilogue : kEpilogues) {
+        ExpectEqualProducts(dense(), scalar(), test, epilogue);
+      }
+    }
+  }
+  ExpectEqualProducts(dense(), scalar(), GemmCase(11, 96, 1536),
+                      Epilogue::kBias);
+}
+
+TEST_P(DenseTest, GemmMayWriteOverItsResidual) {
+  const GemmCase test(17, 40, 33);
+  const Aligned packed(dense().packed_size(test.N, test.K));
+  dense().pack(test.weight.data(), test.N, test.K, packed.get());
+  std::vector<float> y = test.residual;
+  dense().gemm(test.x.data(), packed.get(), test.bias.data(), y.data(), test.M,
+               test.N, test.K, Epilogue::kBiasResidual, y.data());
+  EXPECT_EQ(y, test.Run(dense(), Epilogue::kBiasResidual));
+}
+
+TEST_P(DenseTest, GemmRowsAreInvariant) {
+  const GemmCase all(64, 70, 129);
+  for (const Epilogue epilogue : kEpilogues) {
+    const std::vector<float> wanted = all.Run(dense(), epilogue);
+    for (size_t M = 1; M <= 64; ++M) {
+      GemmCase some = all;
+      some.M = M;
+      const std::vector<float> found = some.Run(dense(), epilogue);
+      ASSERT_EQ(std::memcmp(found.data(), wanted.data(),
+                            found.size() * sizeof(float)),
+                0)
+          << M << " rows";
+    }
+  }
+}
+
+TEST_P(DenseTest, GeluIsWithinAMillionth) {
+  // x as the bias of a product with zero weights: gelu of any chosen number.
+  constexpr size_t N = 24 * 1024 + 1;
+  std::vector<float> x(N);
+  for (size_t i = 0; i < N; ++i) {
+    x[i] = (static_cast<float>(i) - 12 * 1024) / 1024;  // [-12, 12]
+  }
+  const Aligned packed(dense().packed_size(N, 1));
+  dense().pack(std::vector<float>(N).data(), N, 1, packed.get());
+  const float zero = 0;
+  std::vector<float> y(N);
+  dense().gemm(&zero, packed.get(), x.data(), nullptr, 1, N, 1,
+               Epilogue::kBiasGelu, y.data());
+  for (size_t i = 0; i < N; ++i) {
+    const double exact = 0.5 * x[i] * (1 + std::erf(x[i] / std::sqrt(2.0)));
+    // fp32 rounds a result of up to 12 by half of 2^-20, 4.8e-7.
+    ASSERT_NEAR(y[i], exact, 1e-6) << x[i];
+  }
+}
+
+TEST_P(DenseTest, LayerNormEqualsScalar) {
+  constexpr size_t M = 3;
+  for (const size_t D : kAwkward) {
+    const auto x = RandomFloats(M * D, 5);
+    const auto weight = RandomFloats(D, 6);
+    const auto bias = RandomFloats(D, 7);
+    // The epsilon keeps D = 1, whose variance is 0, well conditioned.
+    constexpr float kEpsilon = 1e-3f;
+    std::vector<float> wanted(M * D);
+    std::vector<float> found = x;  // in place
+    scalar().layer_norm(x.data(), weight.data(), bias.data(), M, D, kEpsilon,
+                        wanted.data());
+    dense().layer_norm(found.data(), weight.data(), bias.data(), M, D, kEpsilon,
+                       found.data());
+    for (size_t i = 0; i < M * D; ++i) {
+      // The mean's error of D eps is divided by a deviation of at least
+      // sqrt(1e-3); inputs and weights are below 5.
+      const float tolerance = static_cast<float>(D + 8) * kSingleEpsilon * 400;
+      ASSERT_NEAR(found[i], wanted[i], tolerance) << "D " << D << ", " << i;
+    }
+  }
+}
+
+std::vector<float> Attend(const DenseKernels& dense,
+                          const std::vector<float>& qkv, size_t T, size_t H,
+                          size_t D) {
+  const Aligned scratch(dense.attention_scratch(T, H, D));
+  std::vector<float> out(T * D);
+  dense.attention(qkv.data(), T, H, D, scratch.get(), out.data());
+  return out;
+}
+
+TEST_P(DenseTest, AttentionEqualsScalar) {
+  for (const size_t T : kAwkward) {
+    for (const size_t head_width : {1, 8, 12, 32, 64}) {
+      const size_t H = 3;
+      const size_t D = H * head_width;
+      const auto qkv = RandomFloats(T * 3 * D, T);
+      const auto wanted = Attend(scalar(), qkv, T, H, D);
+      const auto found = Attend(dense(), qkv, T, H, D);
+      for (size_t i = 0; i < T * D; ++i) {
+        // Scores below 40 carry an error of head_width eps each, which the
+        // exponential passes on; the values are below 5.
+        ASSERT_NEAR(
+            found[i], wanted[i],
+            static_cast<float>(head_width + T + 8) * kSingleEpsilon * 40)
+            << "T " << T << ", head width " << head_width << ", " << i;
+      }
+    }
+  }
+}
+
+TEST_P(DenseTest, AttentionSurvivesExtremeScores) {
+  constexpr size_t T = 18;
+  constexpr size_t D = 8;
+  std::vector<float> qkv(T * 3 * D, 0.0f);
+  for (size_t t = 0; t < T; ++t) {
+    qkv[t * 3 * D] = 1000;                              // query
+    qkv[t * 3 * D + D] = t == 17 ? 1000.0f : -1000.0f;  // key
+    qkv[t * 3 * D + 2 * D] = static_cast<float>(t);     // value
+  }
+  const auto out = Attend(dense(), qkv, T, 1, D);
+  for (size_t t = 0; t < T; ++t) EXPECT_EQ(out[t * D], 17) << t;
+}
+
+}  // namespace
+}  // namespace quaver
