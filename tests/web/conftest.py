@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-import server as server_process
+from . import server as server_process
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 SCREENSHOTS = server_process.ROOT / "build/screenshots"

@@ -5,7 +5,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from conftest import PHONE
+from .conftest import PHONE
 
 HOSTILE = ("<img src=x onerror='window.hacked=1'>"
            "<script>window.hacked=1</script>")

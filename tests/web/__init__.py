@@ -1,0 +1,1 @@
+"""Tests of the search page in a browser."""
