@@ -13,25 +13,19 @@
 #include <nlohmann/json.hpp>
 #include <sys/mman.h>
 
+#include "quaver/artifact/internal/format.h"
 #include "quaver/base/check.h"
-#include "quaver/base/hash.h"
 
 namespace quaver {
 namespace {
 
 using nlohmann::json;
 
-constexpr size_t kAlignment = 64;
-constexpr size_t kLengthBytes = 8;
 // A header of 10,000 tensors takes about 1 MB; the bound keeps a damaged
 // length from costing more memory than a sane file would.
 constexpr size_t kMaxHeaderBytes = size_t{16} << 20;
 // Object, tensor, field, number: what lies deeper is no safetensors header.
 constexpr int kMaxHeaderDepth = 4;
-constexpr char kMetadataKey[] = "__metadata__";
-// Safetensors allows no holes between tensors, so gaps are tensors as well.
-constexpr std::string_view kPadding = "_pad.";
-
 struct TypeInfo {
   DataType type;
   size_t bytes;
@@ -56,27 +50,8 @@ const TypeInfo& Info(DataType type) {
   return kTypes[0];
 }
 
-size_t RoundUp(size_t bytes) {
-  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
-}
-
 std::string ShapeText(const std::vector<int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
-}
-
-// The product of the dimensions times `element_bytes`, or nothing when it
-// does not fit 63 bits.
-std::optional<uint64_t> BytesOf(const std::vector<int64_t>& shape,
-                                size_t element_bytes) {
-  constexpr auto kMax =
-      static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
-  uint64_t bytes = element_bytes;
-  for (const int64_t dimension : shape) {
-    const auto size = static_cast<uint64_t>(dimension);
-    if (size != 0 && bytes > kMax / size) return std::nullopt;
-    bytes *= size;
-  }
-  return bytes;
 }
 
 std::optional<DataType> TypeNamed(std::string_view name) {
@@ -213,14 +188,6 @@ absl::StatusOr<std::map<std::string, std::string>> ReadMetadata(
   return metadata;
 }
 
-// Covers the header, without the checksum itself, and the data.
-std::string Checksum(json header, std::span<const std::byte> data) {
-  header[kMetadataKey].erase("checksum");
-  const std::string text =
-      header.dump(-1, ' ', false, json::error_handler_t::replace);
-  return Hex64(Hash64(data, /*seed=*/Hash64(text)));
-}
-
 // The header and data of one parsed file; views point into `file`.
 struct Parsed {
   json header;
@@ -322,10 +289,10 @@ absl::StatusOr<std::shared_ptr<const Artifact>> Artifact::FromBytes(
     std::string bytes, std::string_view format, int version) {
   std::shared_ptr<Artifact> artifact(new Artifact());
   artifact->path_ = "memory";
-  size_t space = bytes.size() + kAlignment;
+  size_t space = bytes.size() + kArtifactAlignment;
   artifact->memory_ = std::make_unique_for_overwrite<std::byte[]>(space);
   void* aligned = artifact->memory_.get();
-  std::align(kAlignment, bytes.size(), aligned, space);
+  std::align(kArtifactAlignment, bytes.size(), aligned, space);
   std::memcpy(aligned, bytes.data(), bytes.size());
   const std::span copy(static_cast<const std::byte*>(aligned), bytes.size());
   return Read(std::move(artifact), copy, format, version);
@@ -375,60 +342,6 @@ void Artifact::DropPages() const {
   if (file_ == nullptr || file_->bytes().empty()) return;
   madvise(const_cast<std::byte*>(file_->bytes().data()), file_->bytes().size(),
           MADV_DONTNEED);
-}
-
-ArtifactWriter::ArtifactWriter(std::string format, int version) {
-  QUAVER_CHECK(!format.empty() && version >= 1);
-  metadata_["format"] = std::move(format);
-  metadata_["version"] = std::to_string(version);
-}
-
-void ArtifactWriter::SetMetadata(const std::string& key, std::string value) {
-  metadata_[key] = std::move(value);
-}
-
-void ArtifactWriter::Add(const std::string& name, DataType type,
-                         std::vector<int64_t> shape,
-                         std::span<const std::byte> bytes) {
-  QUAVER_CHECK(BytesOf(shape, SizeOf(type)) == bytes.size());
-  QUAVER_CHECK(!name.starts_with(kPadding) && name != kMetadataKey);
-  const auto [place, is_new] = entries_.try_emplace(name);
-  QUAVER_CHECK(is_new);
-  place->second = {
-      type, std::move(shape),
-      std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size())};
-}
-
-std::string ArtifactWriter::Serialize() const {
-  json header;
-  header[kMetadataKey] = metadata_;
-  std::string data;
-  for (const auto& [name, entry] : entries_) {
-    const size_t begin = RoundUp(data.size());
-    if (begin > data.size()) {
-      header[fmt::format("{}{}", kPadding, data.size())] = {
-          {"dtype", "U8"},
-          {"shape", {begin - data.size()}},
-          {"data_offsets", {data.size(), begin}}};
-      data.resize(begin);
-    }
-    data += entry.bytes;
-    header[name] = {{"dtype", Name(entry.type)},
-                    {"shape", entry.shape},
-                    {"data_offsets", {begin, data.size()}}};
-  }
-  const auto bytes = std::as_bytes(std::span(data));
-  header[kMetadataKey]["checksum"] = Checksum(header, bytes);
-  std::string text =
-      header.dump(-1, ' ', false, json::error_handler_t::replace);
-  text.resize(RoundUp(kLengthBytes + text.size()) - kLengthBytes, ' ');
-  const uint64_t header_bytes = text.size();
-  std::string file(reinterpret_cast<const char*>(&header_bytes), kLengthBytes);
-  return file.append(text).append(data);
-}
-
-absl::Status ArtifactWriter::WriteTo(const std::string& path) const {
-  return WriteFileAtomically(path, Serialize());
 }
 
 }  // namespace quaver
