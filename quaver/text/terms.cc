@@ -51,11 +51,12 @@ char32_t ForeignLetter(char32_t c) {
   }
 }
 
-// One word of the raw text, rewritten in place.
+// One word of the raw text.
 class Word {
  public:
   explicit Word(std::u32string_view text) : text_(text) {}
 
+  // With the letters that its signs stand for.
   std::u32string Rewritten() const {
     std::u32string result(text_);
     if (!std::any_of(text_.begin(), text_.end(), IsLetter)) return result;
@@ -79,7 +80,7 @@ class Word {
                    ? U's'
                    : 0;
       case U'!':
-        return letter_follows ? U'i' : 0;
+        return letter_follows && (letter_precedes || i == 0) ? U'i' : 0;
       case U'@':
         return letter_follows && letter_precedes ? U'a' : 0;
       default:
@@ -88,8 +89,8 @@ class Word {
   }
 
   // Digits count as letters between letters, one or the same one repeated;
-  // and alone at an end of four letters or more, which spares ordinals,
-  // decades and sizes.
+  // and alone after four letters or more, which spares ordinals, decades and
+  // sizes. Before letters 3 and 4 are numbers and words (4ever).
   char32_t DigitAt(size_t i) const {
     size_t begin = i, end = i + 1;
     while (begin > 0 && text_[begin - 1] == text_[i]) --begin;
@@ -97,11 +98,9 @@ class Word {
     const size_t before = LettersBefore(begin), after = LettersAfter(end);
     if (before > 0 && after > 0) return DigitLetter(text_[i]);
     if (end - begin > 1) return 0;
-    if (end == text_.size() && before >= 4) return DigitLetter(text_[i]);
-    if (begin == 0 && after >= 4) {
-      return text_[i] == U'6' ? U'b' : DigitLetter(text_[i]);
-    }
-    return 0;
+    if (before >= 4 && !IsDigit(At(end))) return DigitLetter(text_[i]);
+    if (after < 4 || (begin > 0 && IsDigit(text_[begin - 1]))) return 0;
+    return text_[i] == U'6' ? U'b' : text_[i] == U'0' ? U'o' : 0;
   }
 
   size_t LettersBefore(size_t end) const {

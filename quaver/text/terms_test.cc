@@ -20,6 +20,7 @@ TEST(UnstyleTest, ReadsSignsAsLetters) {
       {"!llmind", "illmind"},
       {"M@tt", "matt"},
       {"deadmau5", "deadmaus"},
+      {"(deadmau5)", "deadmaus"},
       {"R3HAB", "rehab"},
       {"B00TY", "booty"},
       {"6LACK", "black"},
