@@ -25,7 +25,7 @@ class FoldTable {
  public:
   static constexpr char32_t kEnd = 0x20000;
 
-  // Built at the first call (about 20 ms), 0.5 MiB, thread-safe.
+  // Built at the first call (about 30 ms), 0.5 MiB, thread-safe.
   static const FoldTable& Get();
 
   class Entry {

@@ -257,7 +257,7 @@ absl::StatusOr<Json> ParseObject(std::string_view text,
 }  // namespace
 
 absl::StatusOr<WordPieceSpec> ParseTokenizerJson(std::string_view json) {
-  ASSIGN_OR_RETURN(const Json root, ParseObject(json, "tokenizer.json"));
+  ASSIGN_OR_RETURN(const Json root, ParseObject(json, "the file"));
   WordPieceSpec spec;
   Vocabulary vocabulary;
   RETURN_IF_ERROR(ReadModel(root, &vocabulary, &spec));
