@@ -1,0 +1,128 @@
+// Reads and writes query sets, and makes them from a catalogue.
+#include "quaver/eval/query_file.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "quaver/base/file.h"
+#include "quaver/catalogue/store.h"
+#include "quaver/eval/tsv.h"
+
+namespace quaver {
+namespace {
+
+constexpr size_t kColumns = 4;
+
+std::string Field(std::string text) {
+  for (char& c : text) {
+    if (c == '\t' || c == '\n' || c == '\r') c = ' ';
+  }
+  return text;
+}
+
+absl::StatusOr<std::vector<TrackName>> ReadStore(const std::string& path) {
+  ASSIGN_OR_RETURN(const auto store, CatalogueStore::Open(path));
+  std::vector<TrackName> tracks;
+  RETURN_IF_ERROR(store->ForEach([&](const Entity& entity) {
+    if (entity.type == EntityType::kTrack) {
+      tracks.push_back({entity.title, entity.artist});
+    }
+    return absl::OkStatus();
+  }));
+  return tracks;
+}
+
+absl::StatusOr<std::vector<TrackName>> ReadTsv(const std::string& path) {
+  std::vector<TrackName> tracks;
+  RETURN_IF_ERROR(ForEachNamedRow(
+      path, {"title", "artist"}, [&](const auto& values) -> absl::Status {
+        tracks.push_back({std::string(values[0]), std::string(values[1])});
+        return absl::OkStatus();
+      }));
+  return tracks;
+}
+
+}  // namespace
+
+absl::StatusOr<QuerySet> ReadQuerySet(const std::string& path) {
+  QuerySet set = {std::filesystem::path(path).stem().string(), {}};
+  RETURN_IF_ERROR(ForEachRow(path, [&](const auto& columns) -> absl::Status {
+    if (columns.size() != kColumns) {
+      return absl::InvalidArgumentError(fmt::format(
+          "expected query, corrected, title and artist, got {} columns",
+          columns.size()));
+    }
+    set.rows.push_back({std::string(columns[0]), std::string(columns[1]),
+                        std::string(columns[2]), std::string(columns[3])});
+    return absl::OkStatus();
+  }));
+  return set;
+}
+
+absl::StatusOr<std::vector<QuerySet>> ReadQuerySets(const std::string& path) {
+  std::vector<std::string> files;
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    for (std::filesystem::directory_iterator i(path, error), end; i != end;
+         i.increment(error)) {
+      if (i->path().extension() == ".tsv") files.push_back(i->path().string());
+    }
+    std::sort(files.begin(), files.end());
+  } else {
+    files.push_back(path);
+  }
+  if (files.empty()) {
+    return absl::NotFoundError(
+        fmt::format("{} holds no query set, no file *.tsv", path));
+  }
+  std::vector<QuerySet> sets;
+  for (const std::string& file : files) {
+    ASSIGN_OR_RETURN(QuerySet set, ReadQuerySet(file));
+    sets.push_back(std::move(set));
+  }
+  return sets;
+}
+
+absl::Status WriteQuerySet(const std::string& folder, const QuerySet& set) {
+  std::string content;
+  for (const QueryRow& row : set.rows) {
+    content +=
+        fmt::format("{}\t{}\t{}\t{}\n", Field(row.query), Field(row.corrected),
+                    Field(row.title), Field(row.artist));
+  }
+  RETURN_IF_ERROR(MakeFolders(folder));
+  return WriteFileAtomically(fmt::format("{}/{}.tsv", folder, set.name),
+                             content);
+}
+
+absl::StatusOr<std::vector<TrackName>> ReadTrackNames(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    return absl::NotFoundError(fmt::format("{}: no such catalogue", path));
+  }
+  const bool is_store = std::filesystem::path(path).extension() == ".db";
+  ASSIGN_OR_RETURN(auto tracks, is_store ? ReadStore(path) : ReadTsv(path));
+  if (tracks.empty()) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: the catalogue has no tracks", path));
+  }
+  return tracks;
+}
+
+absl::StatusOr<std::vector<QuerySet>> MakeSets(const MakeSetsConfig& config) {
+  ASSIGN_OR_RETURN(const auto tracks, ReadTrackNames(config.catalogue));
+  Misspellings misspellings = Misspellings::Common();
+  if (!config.misspellings.empty()) {
+    ASSIGN_OR_RETURN(misspellings, Misspellings::Load(config.misspellings));
+  }
+  const Noise noise({}, std::move(misspellings));
+  std::vector<QuerySet> sets;
+  for (const SetKind kind : config.kinds) {
+    ASSIGN_OR_RETURN(auto rows, MakeQuerySet(kind, tracks, noise, config.set));
+    sets.push_back({std::string(Name(kind)), std::move(rows)});
+    RETURN_IF_ERROR(WriteQuerySet(config.folder, sets.back()));
+  }
+  return sets;
+}
+
+}  // namespace quaver
