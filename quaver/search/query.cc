@@ -7,6 +7,7 @@
 
 #include "quaver/search/search_bar.h"
 #include "quaver/text/normalize.h"
+#include "quaver/text/terms.h"
 
 namespace quaver {
 namespace {
@@ -20,11 +21,6 @@ constexpr std::array<std::string_view, 24> kFillers = {
     "remix",     "song",  "songs", "the",      "video", "with"};
 constexpr float kFillerWeight = 0.4f;
 
-std::string Squeeze(std::string_view text) {
-  std::string squeezed(text);
-  std::erase(squeezed, ' ');
-  return squeezed;
-}
 
 std::string CutQuery(std::string_view raw) {
   return CleanUtf8(raw.substr(0, kMaxQueryBytes));
