@@ -1,10 +1,280 @@
 // quaver eval: how good search, index and encoder are.
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "quaver/cli/commands.h"
+#include "quaver/cli/runtime.h"
+#include "quaver/eval/broad_eval.h"
+#include "quaver/eval/encoder_eval.h"
+#include "quaver/eval/fit.h"
+#include "quaver/eval/index_eval.h"
+#include "quaver/eval/query_file.h"
+#include "quaver/eval/relevance_eval.h"
+#include "quaver/eval/search_eval.h"
+#include "quaver/eval/suggest_eval.h"
 
 namespace quaver {
+namespace {
 
-void AddEvalCommand(CLI::App&, Action&) {}
+struct EvalOptions {
+  std::string index;
+  std::string model = DefaultModelFolder();
+  std::string sets;
+  std::string held;
+  std::string catalogue;
+  std::string file;
+  std::string folder;
+  std::string misspellings;
+  size_t rows = 0;
+  uint64_t seed = 1;
+  bool words_only = false;
+  size_t misses = 0;
+  bool as_json = false;
+};
+
+using Options = std::shared_ptr<EvalOptions>;
+
+template <typename Report>
+void Print(const Report& report, bool as_json) {
+  if (as_json) {
+    std::cout << ToJson(report).dump() << "\n";
+  } else {
+    std::cout << ToMarkdown(report) << "\n";
+  }
+}
+
+SearchVariant DoNothing(const SearchBar& bar, const EvalOptions& options) {
+  return {"do nothing",
+          [&bar, meaning = !options.words_only](const std::string& query) {
+            return bar.Search({.query = query, .meaning = meaning});
+          }};
+}
+
+absl::Status EvalSearch(const EvalOptions& options) {
+  ASSIGN_OR_RETURN(const auto sets, ReadQuerySets(options.sets));
+  ASSIGN_OR_RETURN(const auto search,
+                   OpenReadOnly(options.index, options.model));
+  const SearchEvalConfig config{.max_rows = options.rows,
+                                .max_misses = options.misses,
+                                .seed = options.seed};
+  ASSIGN_OR_RETURN(
+      const SearchReport report,
+      RunSearchEval(sets, {DoNothing(*search->bar, options)}, config));
+  Print(report, options.as_json);
+  return absl::OkStatus();
+}
+
+absl::Status EvalSuggest(const EvalOptions& options) {
+  ASSIGN_OR_RETURN(const auto tracks, ReadTrackNames(options.catalogue));
+  ASSIGN_OR_RETURN(const auto search,
+                   OpenReadOnly(options.index, options.model));
+  SuggestEvalConfig config{.seed = options.seed};
+  if (options.rows > 0) config.num_titles = options.rows;
+  ASSIGN_OR_RETURN(const SuggestReport report,
+                   RunSuggestEval(
+                       tracks,
+                       [&](const std::string& prefix) {
+                         return search->bar->Suggest(prefix);
+                       },
+                       config));
+  Print(report, options.as_json);
+  return absl::OkStatus();
+}
+
+absl::Status EvalIndex(const EvalOptions& options) {
+  ASSIGN_OR_RETURN(const auto sets, ReadQuerySets(options.sets));
+  std::vector<std::string> queries;
+  for (const QuerySet& set : sets) {
+    for (const QueryRow& row : set.rows) queries.push_back(row.query);
+  }
+  ASSIGN_OR_RETURN(const auto search,
+                   OpenReadOnly(options.index, options.model));
+  ASSIGN_OR_RETURN(const auto encoder, search->servables.Find("encoder"));
+  IndexEvalConfig config{.seed = options.seed};
+  if (options.rows > 0) config.num_queries = options.rows;
+  ASSIGN_OR_RETURN(IndexReport report,
+                   RunIndexEval(*search->snapshot, *encoder, queries, config));
+  RETURN_IF_ERROR(AddSizes(options.index, report));
+  Print(report, options.as_json);
+  return absl::OkStatus();
+}
+
+absl::Status EvalEncoder(const EvalOptions& options) {
+  ASSIGN_OR_RETURN(const auto pairs, ReadSentencePairs(options.file));
+  ASSIGN_OR_RETURN(const auto encoder, LoadEncoder(options.model, 0));
+  ASSIGN_OR_RETURN(const EncoderReport report,
+                   RunEncoderEval(pairs, *encoder, nullptr, options.seed));
+  Print(report, options.as_json);
+  return absl::OkStatus();
+}
+
+absl::Status EvalRelevance(const EvalOptions& options) {
+  JudgedCollection collection;
+  if (!options.folder.empty()) {
+    ASSIGN_OR_RETURN(collection, ReadCranfield(options.folder));
+  } else {
+    const size_t queries = options.rows > 0 ? options.rows : 1'000;
+    ASSIGN_OR_RETURN(collection,
+                     ReadDescribedTracks(options.file, queries, options.seed));
+  }
+  ASSIGN_OR_RETURN(const auto encoder, LoadEncoder(options.model, 0));
+  ASSIGN_OR_RETURN(const RelevanceReport report,
+                   RunRelevanceEval(collection, encoder, options.seed));
+  Print(report, options.as_json);
+  return absl::OkStatus();
+}
+
+absl::Status EvalBroad(const EvalOptions& options) {
+  ASSIGN_OR_RETURN(const auto queries, ReadBroadQueries(options.file));
+  ASSIGN_OR_RETURN(const auto search,
+                   OpenReadOnly(options.index, options.model));
+  ASSIGN_OR_RETURN(
+      const BroadReport report,
+      RunBroadEval(queries, DoNothing(*search->bar, options), options.seed));
+  Print(report, options.as_json);
+  return absl::OkStatus();
+}
+
+absl::Status EvalMakeSets(const EvalOptions& options) {
+  MakeSetsConfig config{.catalogue = options.catalogue,
+                        .folder = options.folder,
+                        .misspellings = options.misspellings};
+  config.set.seed = options.seed;
+  if (options.rows > 0) config.set.rows = options.rows;
+  ASSIGN_OR_RETURN(const auto sets, MakeSets(config));
+  for (const QuerySet& set : sets) {
+    std::cout << fmt::format("{}/{}.tsv: {} queries\n", options.folder,
+                             set.name, set.rows.size());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EvalFitRanker(const EvalOptions& options) {
+  FitRankerConfig config;
+  ASSIGN_OR_RETURN(config.train, ReadQuerySets(options.sets));
+  ASSIGN_OR_RETURN(config.held, ReadQuerySets(options.held));
+  ASSIGN_OR_RETURN(const auto search,
+                   OpenReadOnly(options.index, options.model));
+  config.search = [&](const std::string& query) {
+    return search->bar->Search({.query = query,
+                                .types = {EntityType::kTrack},
+                                .limit = kMaxLimit,
+                                .explain = true,
+                                .meaning = !options.words_only});
+  };
+  ASSIGN_OR_RETURN(const FitReport report, FitRanker(config));
+  Print(report, options.as_json);
+  std::cout << WeightsTable(report);
+  return absl::OkStatus();
+}
+
+// One kind of evaluation, with the options that all have.
+CLI::App* Add(CLI::App* eval, const char* name, const char* description,
+              absl::Status (*run)(const EvalOptions&), const Options& options,
+              Action& action) {
+  CLI::App* command = eval->add_subcommand(name, description);
+  command->add_option("--model", options->model, "Folder of the encoder")
+      ->capture_default_str();
+  command->add_option("--rows", options->rows,
+                      "Rows of each set, queries or titles; 0: the default");
+  command->add_option("--seed", options->seed, "Of samples and intervals")
+      ->capture_default_str();
+  command->add_flag("--json", options->as_json, "One JSON object");
+  command->callback([&action, options, run] {
+    action = [options, run] { return run(*options); };
+  });
+  return command;
+}
+
+void AddIndex(CLI::App* command, const Options& options) {
+  command->add_option("--index", options->index, "Folder made by ingest")
+      ->required();
+}
+
+void AddSets(CLI::App* command, const Options& options) {
+  command
+      ->add_option("--sets", options->sets,
+                   "Query sets: a TSV file or a folder of them")
+      ->required();
+}
+
+void AddWordsOnly(CLI::App* command, const Options& options) {
+  command->add_flag("--words-only", options->words_only,
+                    "Do not search by meaning");
+}
+
+}  // namespace
+
+void AddEvalCommand(CLI::App& app, Action& action) {
+  CLI::App* eval = app.add_subcommand("eval", "Measure quality");
+  eval->require_subcommand(1);
+  const auto options = std::make_shared<EvalOptions>();
+
+  auto* search = Add(eval, "search", "Success@1 and @10, latency of stages",
+                     EvalSearch, options, action);
+  AddIndex(search, options);
+  AddSets(search, options);
+  AddWordsOnly(search, options);
+  search->add_option("--misses", options->misses,
+                     "Queries to show of each set that did not succeed");
+
+  auto* suggest = Add(eval, "suggest", "Famous titles after 3 and 6 letters",
+                      EvalSuggest, options, action);
+  AddIndex(suggest, options);
+  suggest
+      ->add_option("--catalogue", options->catalogue,
+                   "catalogue.db or TSV file, best-known tracks first")
+      ->required();
+
+  auto* index = Add(eval, "index", "Recall and speed of the vector index",
+                    EvalIndex, options, action);
+  AddIndex(index, options);
+  AddSets(index, options);
+
+  auto* encoder = Add(eval, "encoder", "Spearman's rho on sentence pairs",
+                      EvalEncoder, options, action);
+  encoder
+      ->add_option("--pairs", options->file,
+                   "TSV file with score, sentence1, sentence2")
+      ->required();
+
+  auto* relevance = Add(eval, "relevance", "Words, vectors and both",
+                        EvalRelevance, options, action);
+  auto* source = relevance->add_option_group("collection");
+  source->add_option("--cranfield", options->folder,
+                     "Folder of docs.tsv, queries.tsv and qrels.tsv");
+  source->add_option("--described", options->file,
+                     "TSV file of tracks; descriptions become the queries");
+  source->require_option(1);
+
+  auto* broad = Add(eval, "broad", "Broad queries by the genre of their hits",
+                    EvalBroad, options, action);
+  AddIndex(broad, options);
+  AddWordsOnly(broad, options);
+  broad->add_option("--queries", options->file, "TSV: query, field, values")
+      ->required();
+
+  auto* sets = Add(eval, "make-sets", "Make query sets from a catalogue",
+                   EvalMakeSets, options, action);
+  sets->add_option("--catalogue", options->catalogue,
+                   "catalogue.db or TSV file, best-known tracks first")
+      ->required();
+  sets->add_option("--out", options->folder, "Folder to write to")->required();
+  sets->add_option("--misspellings", options->misspellings,
+                   "TSV of wrong and right words");
+
+  auto* fit = Add(eval, "fit-ranker", "Fit the ranking function's weights",
+                  EvalFitRanker, options, action);
+  AddIndex(fit, options);
+  AddSets(fit, options);
+  AddWordsOnly(fit, options);
+  fit->add_option("--held", options->held, "Sets that are only measured")
+      ->required();
+}
 
 }  // namespace quaver
