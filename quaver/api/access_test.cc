@@ -49,7 +49,7 @@ TEST(ApiKeysTest, BothHeadersCarryAKey) {
 TEST(ApiKeysTest, AnythingElseIsRefused) {
   const std::vector<std::string> keys = {"alpha", "beta"};
   for (const char* wrong :
-       {"", "alph", "alphaa", "alphaalpha", "ALPHA", "betalpha", "alpha\0"}) {
+       {"", "alph", "alphaa", "alphaalpha", "ALPHA", "betalpha"}) {
     EXPECT_FALSE(Accepts({{"x-api-key", wrong}}, keys)) << wrong;
     EXPECT_FALSE(
         Accepts({{"authorization", std::string("Bearer ") + wrong}}, keys));
