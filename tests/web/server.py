@@ -17,7 +17,8 @@ START_LIMIT_S = 60  # a second run starts in under 3; sanitizers are slower
 class Server:
     """Start, stop and start again, always on the same port."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
+        self.options = options
         self.index = folder / "index"
         shutil.copytree(INDEX, self.index)
         self.log = folder / "server.log"
@@ -26,7 +27,8 @@ class Server:
         self.process = None
 
     def start(self):
-        command = [BIN, "serve", "--index", self.index, "--port", self.port]
+        command = [BIN, "serve", "--index", self.index, "--port", self.port,
+                   *self.options]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [str(word) for word in command],
