@@ -7,6 +7,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "quaver/base/file.h"
@@ -123,6 +124,32 @@ TEST(StoreDamageTest, NamesAPathThatCannotBeOpened) {
   const auto missing = CatalogueStore::Open("/nowhere/at/all.db").status();
   EXPECT_THAT(Message(missing), HasSubstr("/nowhere/at/all.db"));
   EXPECT_FALSE(CatalogueStore::Open(testing::TempDir()).ok());
+}
+
+// A limit on file sizes stands for the full disk: both fail in write().
+TEST(StoreDamageTest, FullDiskFailsTheWriteAndLosesNothing) {
+  const std::string path = NewPath("full");
+  const auto store = OpenOrDie(path);
+  ASSERT_TRUE(store->Upsert({Track("1", "kept", "A")}).ok());
+  std::vector<Entity> large;
+  for (int i = 0; i < 1000; ++i) {
+    large.push_back(Track(std::to_string(i), "large", "B"));
+    large.back().description = std::string(4000, 'd');
+  }
+  struct rlimit old_limit = {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  const struct rlimit limit = {1 << 20, old_limit.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  const absl::Status status = store->Upsert(large).status();
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  std::signal(SIGXFSZ, old_handler);
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(Message(status), HasSubstr(path));
+  EXPECT_EQ(store->Get("track:1")->title, "kept");
+  EXPECT_EQ(store->Count(EntityType::kTrack).value(), 1);
+  EXPECT_TRUE(store->Upsert(large).ok()) << "once there is room again";
+  EXPECT_EQ(OpenOrDie(path)->Count(EntityType::kTrack).value(), 1000);
 }
 
 constexpr int kMaxBatch = 40;

@@ -187,13 +187,16 @@ absl::Status CheckLengths(const Entity& entity) {
 
 absl::Status SetId(RawRow& row, const RowRules& rules, Entity& entity) {
   const std::string id = row.text(Field::kId);
-  if (id.size() > kMaxIdBytes) {
-    return absl::InvalidArgumentError(fmt::format(
-        "id has {} bytes, at most {} are allowed", id.size(), kMaxIdBytes));
-  }
   entity.id =
       id.empty() ? DerivedId(entity) : FullId(entity.type, rules.id_prefix, id);
-  if (entity.id.ends_with(':')) return FieldError("id", id, "a whole id");
+  if (entity.id.size() > kMaxIdBytes) {
+    return absl::InvalidArgumentError(
+        fmt::format("id has {} bytes, at most {} are allowed", entity.id.size(),
+                    kMaxIdBytes));
+  }
+  if (entity.id == fmt::format("{}:", Name(entity.type))) {
+    return FieldError("id", id, "a whole id");
+  }
   return absl::OkStatus();
 }
 
@@ -217,8 +220,10 @@ void SetTracks(RawRow& row, const RowRules& rules, Entity& entity) {
 
 void SetAttributes(RawRow& row, Entity& entity) {
   for (auto& [name, value] : row.attributes) {
+    const std::string key = CleanUtf8(name);
     std::string text = CleanUtf8(value);
-    if (!text.empty()) entity.attributes[CleanUtf8(name)] = std::move(text);
+    if (key.empty() || text.empty()) continue;
+    entity.attributes.insert_or_assign(key, std::move(text));
   }
   // A field that this type of entity has no place for is not lost.
   for (const Field field :
