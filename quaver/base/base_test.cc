@@ -1,6 +1,7 @@
 // Tests of the room base.
 #include <atomic>
 #include <filesystem>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -11,6 +12,7 @@
 #include "quaver/base/file.h"
 #include "quaver/base/hash.h"
 #include "quaver/base/metrics.h"
+#include "quaver/base/mutex.h"
 #include "quaver/base/progress.h"
 #include "quaver/base/workers.h"
 
@@ -116,6 +118,60 @@ TEST(ProgressTest, LineShowsRateAndTimeLeft) {
   EXPECT_THAT(progress.Line(), HasSubstr("50 %"));
   EXPECT_THAT(progress.Line(), HasSubstr("5/s"));
   EXPECT_THAT(progress.Line(), HasSubstr("0:10 left"));
+}
+
+// A number under a mutex, and what one may wait for.
+struct Guarded {
+  bool IsFive() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    return number == 5;
+  }
+  bool IsTen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    return number == 10;
+  }
+  void Increment() ABSL_LOCKS_EXCLUDED(mutex) {
+    const MutexLock lock(&mutex);
+    ++number;
+  }
+  mutable Mutex mutex;
+  int number ABSL_GUARDED_BY(mutex) = 0;
+};
+
+TEST(MutexTest, UnlockingWakesWhoWaitsForWhatBecameTrue) {
+  Guarded guarded;
+  std::thread counting([&] {
+    for (int i = 0; i < 5; ++i) guarded.Increment();
+    {
+      const MutexLock lock(&guarded.mutex);
+      guarded.mutex.Await(&guarded, &Guarded::IsTen);
+    }
+  });
+  {
+    const MutexLock lock(&guarded.mutex);
+    guarded.mutex.Await(&guarded, &Guarded::IsFive);
+    guarded.number = 10;
+  }
+  counting.join();
+}
+
+TEST(MutexTest, WaitingEndsInTime) {
+  Guarded guarded;
+  const MutexLock lock(&guarded.mutex);
+  EXPECT_FALSE(guarded.mutex.AwaitFor(&guarded, &Guarded::IsFive, 1'000));
+  guarded.number = 5;
+  EXPECT_TRUE(guarded.mutex.AwaitFor(&guarded, &Guarded::IsFive, 0));
+}
+
+TEST(MutexTest, OneAtATime) {
+  Guarded guarded;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 1'000; ++i) guarded.Increment();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const MutexLock lock(&guarded.mutex);
+  EXPECT_EQ(guarded.number, 4'000);
 }
 
 }  // namespace
