@@ -13,8 +13,6 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -30,6 +28,7 @@
 
 #include "quaver/base/clock.h"
 #include "quaver/base/log.h"
+#include "quaver/base/mutex.h"
 #include "quaver/base/workers.h"
 #include "quaver/net/http_wire.h"
 #include "quaver/net/url.h"
@@ -72,7 +71,7 @@ struct Shared {
   std::atomic<bool> dropping{false};  // the deadline has passed
   std::atomic<size_t> buffered_bytes{0};
 
-  absl::Mutex mutex;
+  Mutex mutex;
   std::unordered_map<Session*, std::weak_ptr<Session>> sessions
       ABSL_GUARDED_BY(mutex);
   bool accept_is_paused ABSL_GUARDED_BY(mutex) = false;
@@ -154,14 +153,14 @@ class Session : public std::enable_shared_from_this<Session> {
 };
 
 void Shared::Add(const std::shared_ptr<Session>& session) {
-  const absl::MutexLock lock(&mutex);
+  const MutexLock lock(&mutex);
   sessions.emplace(session.get(), session);
 }
 
 void Shared::Remove(Session* session) {
   bool resume = false;
   {
-    const absl::MutexLock lock(&mutex);
+    const MutexLock lock(&mutex);
     sessions.erase(session);
     resume = accept_is_paused && !stopping;
     if (resume) accept_is_paused = false;
@@ -528,7 +527,7 @@ absl::Status HttpServer::Impl::Listen() {
 // system's queue.
 void HttpServer::Impl::Accept() {
   {
-    const absl::MutexLock lock(&shared.mutex);
+    const MutexLock lock(&shared.mutex);
     if (shared.sessions.size() >=
         static_cast<size_t>(shared.config.max_connections)) {
       shared.accept_is_paused = true;
@@ -571,7 +570,7 @@ template <typename Call>
 void HttpServer::Impl::ForEachSession(const Call& call) {
   std::vector<std::shared_ptr<Session>> sessions;
   {
-    const absl::MutexLock lock(&shared.mutex);
+    const MutexLock lock(&shared.mutex);
     for (const auto& [pointer, weak] : shared.sessions) {
       if (auto session = weak.lock()) sessions.push_back(std::move(session));
     }
@@ -589,9 +588,9 @@ void HttpServer::Impl::Stop(int deadline_ms) {
   });
   ForEachSession([](Session& session) { session.CloseIfIdle(); });
   {
-    const absl::MutexLock lock(&shared.mutex);
-    shared.mutex.AwaitWithTimeout(absl::Condition(&shared, &Shared::NoSessions),
-                                  absl::Milliseconds(deadline_ms));
+    const MutexLock lock(&shared.mutex);
+    shared.mutex.AwaitFor(&shared, &Shared::NoSessions,
+                          int64_t{1'000} * deadline_ms);
   }
   shared.dropping = true;
   ForEachSession([](Session& session) { session.Drop(); });

@@ -3,9 +3,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <latch>
 #include <thread>
 
-#include "absl/synchronization/notification.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -329,19 +329,19 @@ TEST(HttpServerTest, ServesManyClientsAtOnce) {
 }
 
 TEST(HttpServerTest, AFullQueueAnswers503) {
-  absl::Notification entered;
-  absl::Notification go_on;
+  std::latch entered(1);
+  std::latch go_on(1);
   const auto server = StartServer({.handler_threads = 1, .max_queue = 1},
                                   [&](HttpRequest& request) {
                                     if (request.path == "/first") {
-                                      entered.Notify();
-                                      go_on.WaitForNotification();
+                                      entered.count_down();
+                                      go_on.wait();
                                     }
                                     return Echo(request);
                                   });
   const auto first = Connect(*server);
   ASSERT_TRUE(first->Write("GET /first HTTP/1.1\r\nHost: a\r\n\r\n").ok());
-  entered.WaitForNotification();
+  entered.wait();
   // One of two waits in the queue, the other is sent away, whichever the
   // server reads first; the one sent away may come again.
   std::atomic<int> num_refused{0};
@@ -353,7 +353,7 @@ TEST(HttpServerTest, AFullQueueAnswers503) {
       if (response->status == 503) {
         EXPECT_EQ(*FindField(response->headers, "retry-after"), "1");
         ++num_refused;
-        go_on.Notify();
+        go_on.count_down();
         while (response->status == 503) response = client->Get("/next");
       }
       EXPECT_EQ(response->body, "GET /next|");
@@ -388,12 +388,12 @@ TEST(HttpServerTest, BeyondTheLimitConnectionsWaitTheirTurn) {
 }
 
 TEST(HttpServerTest, StopFinishesWhatIsInFlight) {
-  absl::Notification entered;
-  absl::Notification go_on;
+  std::latch entered(1);
+  std::latch go_on(1);
   const auto server = StartServer({}, [&](HttpRequest& request) {
     if (request.path == "/slow") {
-      entered.Notify();
-      go_on.WaitForNotification();
+      entered.count_down();
+      go_on.wait();
     }
     return Echo(request);
   });
@@ -401,11 +401,11 @@ TEST(HttpServerTest, StopFinishesWhatIsInFlight) {
   EXPECT_EQ(idle->Get("/")->status, 200);
   const auto busy = Connect(*server);
   ASSERT_TRUE(busy->Write("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").ok());
-  entered.WaitForNotification();
+  entered.wait();
 
   std::thread stop([&] { server->Stop(60'000); });
   EXPECT_TRUE(idle->ReadEnd().ok());
-  go_on.Notify();
+  go_on.count_down();
   const auto response = busy->Read();
   EXPECT_EQ(response->body, "GET /slow|");
   EXPECT_EQ(*FindField(response->headers, "connection"), "close");
@@ -415,22 +415,22 @@ TEST(HttpServerTest, StopFinishesWhatIsInFlight) {
 }
 
 TEST(HttpServerTest, StopDropsWhatMissesTheDeadline) {
-  absl::Notification entered;
-  absl::Notification go_on;
+  std::latch entered(1);
+  std::latch go_on(1);
   const auto server = StartServer({}, [&](HttpRequest& request) {
-    entered.Notify();
-    go_on.WaitForNotification();
+    entered.count_down();
+    go_on.wait();
     return Echo(request);
   });
   const auto busy = Connect(*server);
   ASSERT_TRUE(busy->Write("GET / HTTP/1.1\r\nHost: a\r\n\r\n").ok());
-  entered.WaitForNotification();
+  entered.wait();
   const auto stalled = Connect(*server);
   ASSERT_TRUE(stalled->Write("GET / HT").ok());
   std::thread stop([&] { server->Stop(20); });
   EXPECT_FALSE(busy->Read().ok());
   EXPECT_FALSE(stalled->Read().ok());
-  go_on.Notify();
+  go_on.count_down();
   stop.join();
 }
 

@@ -17,7 +17,7 @@ WorkerPool::WorkerPool(int num_threads, size_t max_queue)
 WorkerPool::~WorkerPool() { Stop(); }
 
 bool WorkerPool::TryPost(std::function<void()> job) {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   if (stopping_ || queue_.size() >= num_idle_ + max_queue_) return false;
   queue_.push_back(std::move(job));
   return true;
@@ -25,7 +25,7 @@ bool WorkerPool::TryPost(std::function<void()> job) {
 
 void WorkerPool::Stop() {
   {
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     stopping_ = true;
   }
   for (std::thread& thread : threads_) {
@@ -39,8 +39,8 @@ void WorkerPool::Run() {
   while (true) {
     std::function<void()> job;
     {
-      const absl::MutexLock lock(&mutex_,
-                                 absl::Condition(this, &WorkerPool::HasWork));
+      const MutexLock lock(&mutex_);
+      mutex_.Await(this, &WorkerPool::HasWork);
       if (queue_.empty()) return;
       job = std::move(queue_.front());
       queue_.pop_front();
@@ -48,7 +48,7 @@ void WorkerPool::Run() {
     }
     job();
     job = nullptr;  // what it owns goes before the thread counts as idle
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     ++num_idle_;
   }
 }

@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include <nlohmann/json.hpp>
 
 #include "quaver/base/clock.h"
 #include "quaver/base/log.h"
+#include "quaver/base/mutex.h"
 
 namespace quaver {
 namespace {
@@ -32,7 +32,7 @@ class RequestMetrics {
       ABSL_LOCKS_EXCLUDED(mutex_) {
     // One series for all that matched nothing, whatever was asked for.
     const std::string route = request.route.empty() ? "none" : request.route;
-    const absl::MutexLock lock(&mutex_);
+    const MutexLock lock(&mutex_);
     Requests(route, request.method, status).Increment();
     Seconds(route).Observe(seconds);
   }
@@ -67,7 +67,7 @@ class RequestMetrics {
   }
 
   Metrics& metrics_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::map<Key, Counter> requests_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Histogram> seconds_ ABSL_GUARDED_BY(mutex_);
 };
