@@ -124,7 +124,8 @@ void CheckAnswers(const VectorIndex& index) {
 }  // namespace
 
 std::string CheckEditedVectors(std::string_view edits) {
-  std::map<std::string, Tensor> tensors = ValidTensors();
+  static const std::map<std::string, Tensor> kValid = ValidTensors();
+  std::map<std::string, Tensor> tensors = kValid;
   for (; edits.size() >= sizeof(Edit); edits.remove_prefix(sizeof(Edit))) {
     Edit edit;
     std::memcpy(&edit, edits.data(), sizeof(edit));
