@@ -20,7 +20,20 @@ constexpr std::array<std::string_view, 24> kFillers = {
     "lyrics",    "music", "of",    "official", "on",    "podcast",
     "remix",     "song",  "songs", "the",      "video", "with"};
 constexpr float kFillerWeight = 0.4f;
+// Comparisons are bit-parallel up to 64 characters, quadratic above.
+constexpr size_t kMaxPatternBytes = 64;
+// n-grams of more than this would make a query of noise cost many times one of
+// words; names are no longer.
+constexpr size_t kMaxGramBytes = 200;
 
+// At most `max_bytes`, whole characters.
+std::string CutBytes(std::string_view text, size_t max_bytes) {
+  if (text.size() > max_bytes) {
+    while (max_bytes > 0 && (text[max_bytes] & 0xC0) == 0x80) --max_bytes;
+    text = text.substr(0, max_bytes);
+  }
+  return std::string(text);
+}
 
 std::string CutQuery(std::string_view raw) {
   return CleanUtf8(raw.substr(0, kMaxQueryBytes));
@@ -42,25 +55,24 @@ Query PrepareQuery(std::string_view raw) {
   std::string cut = CutQuery(raw);
   std::string normalized = Normalize(cut);
   std::string squeezed = Squeeze(normalized);
-  EditPattern whole(normalized);
-  EditPattern whole_squeezed(squeezed);
+  EditPattern whole(CutBytes(normalized, kMaxPatternBytes));
   Query query{.raw = std::move(cut),
               .normalized = std::move(normalized),
               .squeezed = std::move(squeezed),
               .words = {},
               .joined = {},
               .whole = std::move(whole),
-              .whole_squeezed = std::move(whole_squeezed),
               .grams = {},
               .open = !raw.empty() && raw.back() != ' '};
   for (const std::string_view word : SplitWords(query.normalized)) {
     if (query.words.size() == kMaxQueryWords) break;
-    query.words.emplace_back(std::string(word));
+    query.words.emplace_back(CutBytes(word, kMaxPatternBytes));
   }
   for (size_t i = 1; i < query.words.size(); ++i) {
-    query.joined.emplace_back(query.words[i - 1].text + query.words[i].text);
+    query.joined.emplace_back(CutBytes(
+        query.words[i - 1].text + query.words[i].text, kMaxPatternBytes));
   }
-  ExtractGrams(query.normalized, query.grams);
+  ExtractGrams(CutBytes(query.normalized, kMaxGramBytes), query.grams);
   return query;
 }
 

@@ -29,8 +29,7 @@ struct Query {
   std::string squeezed;    // normalized without spaces
   std::vector<QueryWord> words;
   std::vector<QueryWord> joined;  // words i and i + 1 as one, [words - 1]
-  EditPattern whole;              // of normalized
-  EditPattern whole_squeezed;
+  EditPattern whole;              // of the first 64 bytes of normalized
   std::vector<Gram> grams;
   // The last word may be unfinished: nothing was typed after it.
   bool open = false;

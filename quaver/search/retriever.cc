@@ -181,7 +181,8 @@ void SegmentSearch::AddNameDocs(std::span<const uint32_t> docs,
 void SegmentSearch::KeepBestNames() {
   constexpr int kBuckets = 512;
   std::vector<uint32_t>& names = scratch_.touched;
-  std::vector<float> values(names.size());
+  std::vector<float>& values = scratch_.values;
+  values.resize(names.size());
   float best = 0;
   for (size_t i = 0; i < names.size(); ++i) {
     values[i] = scratch_.name_scores[names[i]] /

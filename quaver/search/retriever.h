@@ -38,6 +38,7 @@ struct RetrieverScratch {
   std::vector<uint16_t> name_scores;  // [num_names]
   std::vector<float> doc_scores;      // [num_documents]
   std::vector<uint32_t> touched;
+  std::vector<float> values;  // of what was touched
 };
 
 // Whether a document may be returned.
@@ -46,8 +47,8 @@ using AcceptDoc = std::function<bool(uint32_t doc)>;
 struct RetrieverConfig {
   // Candidates of the names leg and of the others, by type (catalogue order:
   // track, artist, album, show, episode, playlist).
-  std::array<int, 8> name_candidates = {300, 60, 60, 60, 60, 30, 0, 0};
-  std::array<int, 8> other_candidates = {60, 30, 30, 40, 40, 20, 0, 0};
+  std::array<int, 8> name_candidates = {200, 30, 30, 30, 30, 20, 0, 0};
+  std::array<int, 8> other_candidates = {40, 20, 20, 30, 30, 20, 0, 0};
   int meaning_candidates = 100;
 };
 

@@ -21,6 +21,8 @@ namespace {
 // Hits below this share of the best score are not shown: they share a few
 // letters with the query and no more.
 constexpr double kLeastShare = 0.55;
+// Nor are hits below this: a query of noise finds nothing.
+constexpr double kLeastScore = 0.3;
 // Suggestions near in meaning need a query that can mean something.
 constexpr int kLeastMeaningLetters = 3;
 constexpr size_t kMaxFacetValues = 50;
@@ -109,7 +111,7 @@ Hit MakeHit(const Snapshot& snapshot, const Query& query, const Ranked& ranked,
 
 // Drops what is too far below the best of all types.
 void CutWeak(RankedByType& ranked) {
-  double best = 0;
+  double best = kLeastScore / kLeastShare;
   for (const auto& list : ranked) {
     if (!list.empty()) best = std::max(best, list[0].score);
   }
@@ -254,7 +256,10 @@ absl::StatusOr<std::unique_ptr<SearchBar>> SearchBar::Create(
   }
   impl->config = std::move(config);
   impl->snapshots = std::move(snapshots);
-  return std::unique_ptr<SearchBar>(new SearchBar(std::move(impl)));
+  std::unique_ptr<SearchBar> bar(new SearchBar(std::move(impl)));
+  // The first search maps pages and builds tables: nobody should wait for it.
+  RETURN_IF_ERROR(bar->Search({.query = "première"}).status());
+  return bar;
 }
 
 SearchBar::SearchBar(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -283,7 +288,7 @@ absl::StatusOr<SearchResponse> SearchBar::Search(
       impl_->RetrieveAll(*snapshot, query, embedding, request);
   lap("retrieve");
   RankedByType ranked = RankAll(*snapshot, query, embedding, candidates);
-  CutWeak(ranked);
+  if (!query.normalized.empty()) CutWeak(ranked);
   FillSections(*snapshot, query, request, ranked, response);
   if (request.facets) CountFacets(*snapshot, ranked, response);
   lap("rank");

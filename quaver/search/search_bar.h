@@ -111,7 +111,8 @@ using SnapshotSource = std::function<std::shared_ptr<const Snapshot>()>;
 // Thread-safe; a call allocates what its answer needs and holds one snapshot.
 class SearchBar {
  public:
-  // Unavailable when the encoder is named but missing from the registry.
+  // Unavailable when the encoder is named but missing from the registry. Runs
+  // one search, so that the first user's is as fast as the next.
   static absl::StatusOr<std::unique_ptr<SearchBar>> Create(
       SearchConfig config, const ServableRegistry& registry,
       SnapshotSource snapshots);

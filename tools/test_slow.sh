@@ -1,0 +1,34 @@
+#!/bin/sh
+# What takes too long for every change: live parity with the Python libraries,
+# unit tests under TSan, minutes of fuzzing (FUZZ_SECONDS each, default 120).
+set -eu
+cd "$(dirname "$0")/.."
+. tools/test_lib.sh
+tools/setup.sh slow
+build_preset release
+run_slow_pytest() {
+  log=build/logs/pytest-slow.log
+  status=0
+  build/venv-slow/bin/python -m pytest -q -rs -p no:cacheprovider tests/slow \
+    >"$log" 2>&1 || status=$?
+  cat "$log"
+  count_pytest "$log" "$status"
+}
+run_slow_pytest
+build_preset tsan
+run_unit_tests tsan
+build_preset fuzz
+for fuzzer in build/fuzz/*_fuzz; do
+  name=$(basename "$fuzzer")
+  corpus=build/corpora/$name
+  mkdir -p "$corpus"
+  echo "test: fuzzing $name"
+  if "$fuzzer" -max_total_time="${FUZZ_SECONDS:-120}" -rss_limit_mb=4096 \
+    "$corpus" "tests/corpora/$name" >"build/logs/$name.log" 2>&1; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    tail -n 40 "build/logs/$name.log"
+  fi
+done
+finish
