@@ -2,14 +2,17 @@
 // rows that do not depend on other rows.
 #include "quaver/kernels/dense.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstring>
-#include <memory>
-#include <new>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
+#include "quaver/base/check.h"
 #include "quaver/base/hash.h"
 #include "quaver/kernels/kernels.h"
 
@@ -25,21 +28,40 @@ std::vector<float> RandomFloats(size_t count, uint64_t seed) {
   return values;
 }
 
-// 64-aligned, and exactly as long as asked: ASan sees what reads beyond.
-class Aligned {
+// Floats that end where a page without access begins: what reads or writes
+// beyond them crashes, in every build. 64-aligned when the size is a multiple.
+class Guarded {
  public:
-  explicit Aligned(size_t floats)
-      : data_(static_cast<float*>(
-            ::operator new(floats * sizeof(float), std::align_val_t{64}))) {}
-  float* get() const { return data_.get(); }
+  explicit Guarded(size_t floats) : bytes_(Rounded(floats) + kPage) {
+    void* map = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    QUAVER_CHECK(map != MAP_FAILED);
+    map_ = static_cast<std::byte*>(map);
+    std::byte* guard = map_ + Rounded(floats);
+    QUAVER_CHECK(mprotect(guard, kPage, PROT_NONE) == 0);
+    data_ = reinterpret_cast<float*>(guard) - floats;
+  }
+  explicit Guarded(const std::vector<float>& values) : Guarded(values.size()) {
+    std::copy(values.begin(), values.end(), data_);
+  }
+  ~Guarded() { munmap(map_, bytes_); }
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+
+  float* get() const { return data_; }
+  std::vector<float> ToVector(size_t floats) const {
+    return {data_, data_ + floats};
+  }
 
  private:
-  struct Free {
-    void operator()(float* data) const {
-      ::operator delete(data, std::align_val_t{64});
-    }
-  };
-  std::unique_ptr<float, Free> data_;
+  static constexpr size_t kPage = 4096;
+  static size_t Rounded(size_t floats) {
+    return (floats * sizeof(float) + kPage - 1) / kPage * kPage;
+  }
+
+  size_t bytes_;
+  std::byte* map_;
+  float* data_;
 };
 
 struct GemmCase {
@@ -56,12 +78,12 @@ struct GemmCase {
         residual(RandomFloats(M * N, 4)) {}
 
   std::vector<float> Run(const DenseKernels& dense, Epilogue epilogue) const {
-    const Aligned packed(dense.packed_size(N, K));
-    dense.pack(weight.data(), N, K, packed.get());
-    std::vector<float> y(M * N);
-    dense.gemm(x.data(), packed.get(), bias.data(), residual.data(), M, N, K,
-               epilogue, y.data());
-    return y;
+    const Guarded packed(dense.packed_size(N, K));
+    dense.pack(Guarded(weight).get(), N, K, packed.get());
+    const Guarded y(M * N);
+    dense.gemm(Guarded(x).get(), packed.get(), Guarded(bias).get(),
+               Guarded(residual).get(), M, N, K, epilogue, y.get());
+    return y.ToVector(M * N);
   }
 
   // Two orders of summing K products of size |x w| differ by at most
@@ -127,7 +149,7 @@ TEST_P(DenseTest, GemmEqualsScalar) {
 
 TEST_P(DenseTest, GemmMayWriteOverItsResidual) {
   const GemmCase test(17, 40, 33);
-  const Aligned packed(dense().packed_size(test.N, test.K));
+  const Guarded packed(dense().packed_size(test.N, test.K));
   dense().pack(test.weight.data(), test.N, test.K, packed.get());
   std::vector<float> y = test.residual;
   dense().gemm(test.x.data(), packed.get(), test.bias.data(), y.data(), test.M,
@@ -142,6 +164,8 @@ TEST_P(DenseTest, GemmRowsAreInvariant) {
     for (size_t M = 1; M <= 64; ++M) {
       GemmCase some = all;
       some.M = M;
+      some.x.resize(M * all.K);
+      some.residual.resize(M * all.N);
       const std::vector<float> found = some.Run(dense(), epilogue);
       ASSERT_EQ(std::memcmp(found.data(), wanted.data(),
                             found.size() * sizeof(float)),
@@ -158,7 +182,7 @@ TEST_P(DenseTest, GeluIsWithinAMillionth) {
   for (size_t i = 0; i < N; ++i) {
     x[i] = (static_cast<float>(i) - 12 * 1024) / 1024;  // [-12, 12]
   }
-  const Aligned packed(dense().packed_size(N, 1));
+  const Guarded packed(dense().packed_size(N, 1));
   dense().pack(std::vector<float>(N).data(), N, 1, packed.get());
   const float zero = 0;
   std::vector<float> y(N);
@@ -180,11 +204,12 @@ TEST_P(DenseTest, LayerNormEqualsScalar) {
     // The epsilon keeps D = 1, whose variance is 0, well conditioned.
     constexpr float kEpsilon = 1e-3f;
     std::vector<float> wanted(M * D);
-    std::vector<float> found = x;  // in place
     scalar().layer_norm(x.data(), weight.data(), bias.data(), M, D, kEpsilon,
                         wanted.data());
-    dense().layer_norm(found.data(), weight.data(), bias.data(), M, D, kEpsilon,
-                       found.data());
+    const Guarded rows(x);  // in place
+    dense().layer_norm(rows.get(), Guarded(weight).get(), Guarded(bias).get(),
+                       M, D, kEpsilon, rows.get());
+    const auto found = rows.ToVector(M * D);
     for (size_t i = 0; i < M * D; ++i) {
       // The mean's error of D eps is divided by a deviation of at least
       // sqrt(1e-3); inputs and weights are below 5.
@@ -197,10 +222,10 @@ TEST_P(DenseTest, LayerNormEqualsScalar) {
 std::vector<float> Attend(const DenseKernels& dense,
                           const std::vector<float>& qkv, size_t T, size_t H,
                           size_t D) {
-  const Aligned scratch(dense.attention_scratch(T, H, D));
-  std::vector<float> out(T * D);
-  dense.attention(qkv.data(), T, H, D, scratch.get(), out.data());
-  return out;
+  const Guarded scratch(dense.attention_scratch(T, H, D));
+  const Guarded out(T * D);
+  dense.attention(Guarded(qkv).get(), T, H, D, scratch.get(), out.get());
+  return out.ToVector(T * D);
 }
 
 TEST_P(DenseTest, AttentionEqualsScalar) {
