@@ -7,11 +7,13 @@
 
 #include <bit>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "quaver/artifact/artifact.h"
@@ -141,5 +143,15 @@ struct TinyBert {
   }
   static void Must(const absl::Status& status) { QUAVER_CHECK(status.ok()); }
 };
+
+// An absent folder's name, another for each test.
+inline std::string TestFolder() {
+  const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+  std::string unique = std::string(test->test_suite_name()) + test->name();
+  for (char& c : unique) c = c == '/' ? '_' : c;
+  std::string folder = testing::TempDir() + "/quaver_bert_" + unique;
+  std::filesystem::remove_all(folder);
+  return folder;
+}
 
 }  // namespace quaver
