@@ -169,7 +169,6 @@ absl::Status EvalFitRanker(const EvalOptions& options) {
   };
   ASSIGN_OR_RETURN(const FitReport report, FitRanker(config));
   Print(report, options.as_json);
-  std::cout << WeightsTable(report);
   return absl::OkStatus();
 }
 

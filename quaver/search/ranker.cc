@@ -19,6 +19,10 @@ constexpr float kPrefixPenalty = 0.03f;
 constexpr float kJoinPenalty = 0.02f;
 // A query word with less has found no partner.
 constexpr float kPartner = 0.6f;
+// Nearness of a query's best candidate: names with mistakes are above the
+// first, descriptions mostly below the second.
+constexpr float kNamed = 0.72f;
+constexpr float kUnnamed = 0.58f;
 
 // The first `count` code points.
 std::string_view Beginning(std::string_view text, int count) {
@@ -243,8 +247,9 @@ Features Extractor::Extract(const Candidate& candidate) {
 
 std::string_view Name(Feature feature) {
   constexpr std::array<std::string_view, kNumFeatures> kNames = {
-      "words", "whole",      "whole_open",   "title", "artist",  "names",
-      "exact", "popularity", "popular_tail", "bm25",  "meaning", "broken"};
+      "words",   "whole",  "whole_open", "title",        "artist",
+      "names",   "exact",  "popularity", "popular_tail", "bm25",
+      "meaning", "broken", "broad_bm25", "broad_meaning"};
   return kNames[static_cast<int>(feature)];
 }
 
@@ -268,6 +273,23 @@ std::vector<Features> ExtractFeatures(const Segment& segment,
         std::max(0.0f, cosines[i]);
   }
   return features;
+}
+
+float Nearness(const Features& features) {
+  return 0.5f * (features[static_cast<int>(Feature::kWords)] +
+                 features[static_cast<int>(Feature::kWhole)]);
+}
+
+float Breadth(float nearness) {
+  return std::clamp((kNamed - nearness) / (kNamed - kUnnamed), 0.0f, 1.0f);
+}
+
+void SetBreadth(float breadth, Features& features) {
+  const auto scale = [&](Feature from, Feature to) {
+    features[static_cast<int>(to)] = breadth * features[static_cast<int>(from)];
+  };
+  scale(Feature::kBm25, Feature::kBroadBm25);
+  scale(Feature::kMeaning, Feature::kBroadMeaning);
 }
 
 float RankScore(const Features& features) {

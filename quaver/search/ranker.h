@@ -29,8 +29,10 @@ enum class Feature {
   kBm25,         // BM25F, as a share of the best possible
   kMeaning,      // cosine of the vectors
   kBroken,       // share of query words that match nothing well
+  kBroadBm25,    // kBm25 and kMeaning times the query's breadth: where no name
+  kBroadMeaning  // answers, words and meaning decide
 };
-inline constexpr int kNumFeatures = 12;
+inline constexpr int kNumFeatures = 14;
 std::string_view Name(Feature feature);
 
 using Features = std::array<float, kNumFeatures>;
@@ -41,6 +43,14 @@ std::vector<Features> ExtractFeatures(const Segment& segment,
                                       const Query& query,
                                       std::span<const float> embedding,
                                       std::span<const Candidate> candidates);
+
+// How little a query is a name, in [0, 1]: 0 when some candidate is named
+// nearly so, 1 when none is near. `nearness` is the greatest Nearness().
+float Breadth(float nearness);
+// How near a candidate's name is to the query: mean of kWords and kWhole.
+float Nearness(const Features& features);
+// Sets kBroadBm25 and kBroadMeaning.
+void SetBreadth(float breadth, Features& features);
 
 // The fitted weighted sum.
 float RankScore(const Features& features);

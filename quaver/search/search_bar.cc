@@ -226,15 +226,26 @@ namespace {
 RankedByType RankAll(const Snapshot& snapshot, const Query& query,
                      std::span<const float> embedding,
                      const std::vector<std::vector<Candidate>>& candidates) {
+  std::vector<std::vector<Features>> features;
+  float nearness = 0;
+  for (size_t part = 0; part < candidates.size(); ++part) {
+    features.push_back(ExtractFeatures(*snapshot.segments[part].segment, query,
+                                       embedding, candidates[part]));
+    for (const Features& f : features.back()) {
+      nearness = std::max(nearness, Nearness(f));
+    }
+  }
+  const float breadth = Breadth(nearness);
   RankedByType ranked;
   for (size_t part = 0; part < candidates.size(); ++part) {
-    const Segment& segment = *snapshot.segments[part].segment;
-    const std::vector<Features> features =
-        ExtractFeatures(segment, query, embedding, candidates[part]);
-    for (size_t i = 0; i < features.size(); ++i) {
+    const std::span<const uint8_t> types =
+        snapshot.segments[part].segment->types();
+    for (size_t i = 0; i < candidates[part].size(); ++i) {
+      Features& f = features[part][i];
+      SetBreadth(breadth, f);
       const Candidate& candidate = candidates[part][i];
-      ranked[segment.types()[candidate.doc]].push_back(
-          {part, candidate, features[i], RankScore(features[i])});
+      ranked[types[candidate.doc]].push_back(
+          {part, candidate, f, RankScore(f)});
     }
   }
   for (auto& list : ranked) std::sort(list.begin(), list.end(), Better);
