@@ -132,6 +132,7 @@ absl::Status Importer::ReadHeader(const Record& header) {
   }
   columns_ = MapColumns(header.fields, map_);
   std::vector<std::string> names;
+  names.reserve(header.fields.size());
   for (const std::string& name : header.fields) {
     names.push_back(ColumnName(name));
   }

@@ -60,8 +60,7 @@ absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(
         "choose a local one",
         path, mode));
   }
-  // The page cache of 32 MiB and a log of 16 MiB are what a first import of
-  // 234,000 tracks gains from; more gained nothing.
+  // At most 32 MiB of page cache, and a log of 16 MiB between checkpoints.
   RETURN_IF_ERROR(
       database->Execute("PRAGMA synchronous = FULL; PRAGMA cache_size = "
                         "-32768; PRAGMA wal_autocheckpoint = 4096;"));

@@ -86,7 +86,7 @@ absl::Status FieldError(std::string_view field, std::string_view value,
 }
 
 // "1985", "1985-03-01", "1985.0"; 0 for an empty text and for zero.
-absl::StatusOr<int> ParseYear(std::string_view text) {
+absl::StatusOr<int> ParseYear(const std::string& text) {
   if (text.empty()) return 0;
   int year = 0;
   const char* const end = text.data() + text.size();
@@ -104,7 +104,7 @@ absl::StatusOr<int> ParseYear(std::string_view text) {
                                 kMinYear, kMaxYear));
 }
 
-absl::StatusOr<double> ParsePopularity(std::string_view text) {
+absl::StatusOr<double> ParsePopularity(const std::string& text) {
   if (text.empty()) return 0;
   double value = 0;
   const char* const end = text.data() + text.size();

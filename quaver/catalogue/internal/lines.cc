@@ -109,7 +109,8 @@ absl::StatusOr<bool> LineReader::Next(Line& line) {
 }
 
 absl::StatusOr<bool> LineReader::ReadLine(Line& line) {
-  line = Line{.number = number_ + 1};
+  line = Line();
+  line.number = number_ + 1;
   size_t searched = 0;  // bytes after begin_ that hold no line feed
   while (true) {
     const size_t end = buffer_.find('\n', begin_ + searched);
@@ -146,7 +147,9 @@ absl::StatusOr<bool> NextTsvRecord(LineReader& lines, Record& record) {
     ASSIGN_OR_RETURN(const bool found, lines.Next(line));
     if (!found) return false;
   } while (line.text.empty());
-  record = Record{.line = line.number, .text = std::move(line.text)};
+  record = Record();
+  record.line = line.number;
+  record.text = std::move(line.text);
   if (line.too_long) {
     record.error = TooLong();
     return true;

@@ -134,7 +134,7 @@ absl::StatusOr<std::unique_ptr<Rows>> Rows::Create(Database& database) {
 
 absl::Status Rows::Prepare() {
   const std::string select = fmt::format("SELECT {} FROM entities", kColumns);
-  const std::pair<std::optional<Statement>*, std::string> statements[] = {
+  const std::pair<Statement*, std::string> statements[] = {
       {&find_, select + " WHERE id = ?1"},
       {&get_, select + " WHERE key = ?1"},
       {&keys_,
@@ -160,14 +160,13 @@ absl::Status Rows::Prepare() {
       {&has_given_, "SELECT 1 FROM entities WHERE name = ?1 LIMIT 1"},
   };
   for (const auto& [target, sql] : statements) {
-    ASSIGN_OR_RETURN(Statement statement, database_.Prepare(sql));
-    target->emplace(std::move(statement));
+    ASSIGN_OR_RETURN(*target, database_.Prepare(sql));
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<Row>> Rows::Find(const std::string& id) {
-  Cursor cursor = find_->Query(std::string_view(id));
+  Cursor cursor = find_.Query(std::string_view(id));
   ASSIGN_OR_RETURN(const bool found, cursor.Step());
   if (!found) return std::nullopt;
   ASSIGN_OR_RETURN(Row row, ReadRow(cursor));
@@ -175,7 +174,7 @@ absl::StatusOr<std::optional<Row>> Rows::Find(const std::string& id) {
 }
 
 absl::StatusOr<Row> Rows::Get(int64_t key) {
-  Cursor cursor = get_->Query(key);
+  Cursor cursor = get_.Query(key);
   ASSIGN_OR_RETURN(const bool found, cursor.Step());
   if (!found) {
     return DamagedError("the catalogue", fmt::format("row {} is gone", key));
@@ -185,7 +184,7 @@ absl::StatusOr<Row> Rows::Get(int64_t key) {
 
 absl::StatusOr<std::vector<int64_t>> Rows::KeysInOrder() {
   std::vector<int64_t> keys;
-  Cursor cursor = keys_->Query();
+  Cursor cursor = keys_.Query();
   while (true) {
     ASSIGN_OR_RETURN(const bool found, cursor.Step());
     if (!found) return keys;
@@ -196,8 +195,8 @@ absl::StatusOr<std::vector<int64_t>> Rows::KeysInOrder() {
 absl::StatusOr<std::vector<Change>> Rows::ChangesSince(uint64_t sequence,
                                                        size_t limit) {
   std::vector<Change> changes;
-  Cursor cursor = changes_->Query(static_cast<int64_t>(sequence),
-                                  static_cast<int64_t>(limit));
+  Cursor cursor = changes_.Query(static_cast<int64_t>(sequence),
+                                 static_cast<int64_t>(limit));
   while (true) {
     ASSIGN_OR_RETURN(const bool found, cursor.Step());
     if (!found) return changes;
@@ -210,13 +209,13 @@ absl::StatusOr<std::vector<Change>> Rows::ChangesSince(uint64_t sequence,
 }
 
 absl::StatusOr<int64_t> Rows::Count(EntityType type) {
-  Cursor cursor = count_->Query(static_cast<int64_t>(type));
+  Cursor cursor = count_.Query(static_cast<int64_t>(type));
   RETURN_IF_ERROR(cursor.Step().status());
   return cursor.Int(0);
 }
 
 absl::StatusOr<uint64_t> Rows::LoadSequence() {
-  Cursor cursor = last_->Query();
+  Cursor cursor = last_.Query();
   RETURN_IF_ERROR(cursor.Step().status());
   sequence_ = static_cast<uint64_t>(cursor.Int(0));
   return sequence_;
@@ -232,7 +231,7 @@ absl::StatusOr<int64_t> Rows::Write(int64_t key, RowState state,
     return value.empty() ? std::nullopt
                          : std::optional<std::string_view>(value);
   };
-  Statement& write = key == 0 ? *insert_ : *update_;
+  Statement& write = key == 0 ? insert_ : update_;
   RETURN_IF_ERROR(write.Run(
       static_cast<int64_t>(sequence_ + 1), static_cast<int64_t>(state),
       static_cast<int64_t>(entity.type), std::string_view(entity.id),
@@ -246,16 +245,16 @@ absl::StatusOr<int64_t> Rows::Write(int64_t key, RowState state,
 }
 
 absl::Status Rows::AddMember(GroupName name, int64_t key) {
-  return add_member_->Run(name, key);
+  return add_member_.Run(name, key);
 }
 
 absl::Status Rows::RemoveMember(GroupName name, int64_t key) {
-  return remove_member_->Run(name, key);
+  return remove_member_.Run(name, key);
 }
 
 absl::StatusOr<std::vector<Entity>> Rows::Members(GroupName name) {
   std::vector<Entity> members;
-  Cursor cursor = members_->Query(name);
+  Cursor cursor = members_.Query(name);
   while (true) {
     ASSIGN_OR_RETURN(const bool found, cursor.Step());
     if (!found) return members;
@@ -269,7 +268,7 @@ absl::StatusOr<std::vector<Entity>> Rows::Members(GroupName name) {
 }
 
 absl::StatusOr<bool> Rows::HasGiven(GroupName name) {
-  Cursor cursor = has_given_->Query(name);
+  Cursor cursor = has_given_.Query(name);
   return cursor.Step();
 }
 

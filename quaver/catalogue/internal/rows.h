@@ -72,8 +72,8 @@ class Rows {
 
   Database& database_;
   uint64_t sequence_ = 0;
-  std::optional<Statement> find_, get_, keys_, changes_, count_, last_, insert_,
-      update_, add_member_, remove_member_, members_, has_given_;
+  Statement find_, get_, keys_, changes_, count_, last_, insert_, update_,
+      add_member_, remove_member_, members_, has_given_;
 };
 
 }  // namespace quaver

@@ -92,6 +92,11 @@ Statement::~Statement() { sqlite3_finalize(statement_); }
 Statement::Statement(Statement&& other) noexcept
     : statement_(std::exchange(other.statement_, nullptr)) {}
 
+Statement& Statement::operator=(Statement&& other) noexcept {
+  std::swap(statement_, other.statement_);
+  return *this;
+}
+
 void Statement::Bind(int index, int64_t value) {
   sqlite3_bind_int64(statement_, index, value);
 }

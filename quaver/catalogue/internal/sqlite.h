@@ -34,14 +34,16 @@ class Cursor {
   sqlite3_stmt* statement_;
 };
 
-// A prepared statement. Must not outlive its database.
+// A prepared statement, or none. Must not outlive its database.
 class Statement {
  public:
+  Statement() = default;
   explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
   ~Statement();
   Statement(Statement&& other) noexcept;
-  Statement& operator=(Statement&&) = delete;
+  Statement& operator=(Statement&& other) noexcept;
 
+  // REQUIRES: a prepared statement.
   // Binds ?1, ?2, ... Bound text must live until the cursor ends. Binding
   // fails only for lack of memory or a wrong count, and then Step() says so.
   template <typename... Values>
@@ -66,7 +68,7 @@ class Statement {
   void Bind(int index, const std::optional<Value>& value) {
     value ? Bind(index, *value) : BindNull(index);
   }
-  sqlite3_stmt* statement_;
+  sqlite3_stmt* statement_ = nullptr;
 };
 
 // One connection. Not thread-safe.
