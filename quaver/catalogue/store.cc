@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 
+#include "quaver/base/mutex.h"
 #include "quaver/catalogue/internal/groups.h"
 #include "quaver/catalogue/internal/rows.h"
 #include "quaver/catalogue/internal/sqlite.h"
@@ -111,7 +111,7 @@ class SqliteStore : public CatalogueStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string path_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   const std::unique_ptr<Database> database_ ABSL_PT_GUARDED_BY(mutex_);
   const std::unique_ptr<Rows> rows_ ABSL_PT_GUARDED_BY(mutex_);
 };
@@ -130,7 +130,7 @@ absl::Status SqliteStore::UpsertOne(const Entity& entity, Groups& groups) {
 absl::StatusOr<uint64_t> SqliteStore::Upsert(
     const std::vector<Entity>& entities) {
   for (const Entity& entity : entities) RETURN_IF_ERROR(CheckEntity(entity));
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
   RETURN_IF_ERROR(rows_->LoadSequence().status());
   Groups groups(*rows_);
@@ -144,7 +144,7 @@ absl::StatusOr<uint64_t> SqliteStore::Upsert(
 }
 
 absl::StatusOr<bool> SqliteStore::Delete(const std::string& id) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
   RETURN_IF_ERROR(rows_->LoadSequence().status());
   ASSIGN_OR_RETURN(const std::optional<Row> row, rows_->Find(id));
@@ -167,7 +167,7 @@ absl::StatusOr<bool> SqliteStore::Delete(const std::string& id) {
 }
 
 absl::StatusOr<Entity> SqliteStore::Get(const std::string& id) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   ASSIGN_OR_RETURN(std::optional<Row> row, rows_->Find(id));
   if (!row || row->state == RowState::kDeleted) {
     return absl::NotFoundError(fmt::format("no entity has the id \"{}\"", id));
@@ -177,7 +177,7 @@ absl::StatusOr<Entity> SqliteStore::Get(const std::string& id) {
 
 absl::StatusOr<std::vector<Change>> SqliteStore::ChangesSince(uint64_t sequence,
                                                               size_t limit) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return rows_->ChangesSince(sequence, limit);
 }
 
@@ -198,12 +198,12 @@ absl::Status SqliteStore::ForEach(
 }
 
 absl::StatusOr<int64_t> SqliteStore::Count(EntityType type) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return rows_->Count(type);
 }
 
 absl::StatusOr<uint64_t> SqliteStore::LastSequence() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return rows_->LoadSequence();
 }
 

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "absl/time/time.h"
-
 #include "quaver/base/check.h"
 #include "quaver/base/workers.h"
 
@@ -20,7 +18,7 @@ InstancePool::InstancePool(const InstancePoolConfig& config, const Clock& clock)
 }
 
 InstancePool::~InstancePool() {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   QUAVER_CHECK(free_.size() == static_cast<size_t>(num_instances_));
 }
 
@@ -29,12 +27,12 @@ InstancePool::Lease::~Lease() {
 }
 
 int InstancePool::num_waiting() const {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   return static_cast<int>(line_.size());
 }
 
 absl::StatusOr<InstancePool::Lease> InstancePool::Acquire(int64_t deadline_us) {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   if (!free_.empty()) {  // the line is empty then
     const int index = free_.back();
     free_.pop_back();
@@ -47,13 +45,11 @@ absl::StatusOr<InstancePool::Lease> InstancePool::Acquire(int64_t deadline_us) {
   }
   Waiter waiter;
   line_.push_back(&waiter);
-  const absl::Condition given(
-      +[](Waiter* self) { return self->index >= 0; }, &waiter);
   if (deadline_us == kNoDeadline) {
-    mutex_.Await(given);
+    mutex_.Await(&waiter, &Waiter::Served);
   } else {
     const int64_t left_us = std::max<int64_t>(0, deadline_us - clock_.NowUs());
-    mutex_.AwaitWithTimeout(given, absl::Microseconds(left_us));
+    mutex_.AwaitFor(&waiter, &Waiter::Served, left_us);
   }
   if (waiter.index >= 0) return Lease(this, waiter.index);
   line_.erase(std::find(line_.begin(), line_.end(), &waiter));
@@ -62,7 +58,7 @@ absl::StatusOr<InstancePool::Lease> InstancePool::Acquire(int64_t deadline_us) {
 }
 
 void InstancePool::Release(int index) {
-  const absl::MutexLock lock(&mutex_);
+  const MutexLock lock(&mutex_);
   if (line_.empty()) {
     free_.push_back(index);
     return;

@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 
 #include "quaver/base/clock.h"
+#include "quaver/base/mutex.h"
 #include "quaver/base/status.h"
 
 namespace quaver {
@@ -65,13 +65,14 @@ class InstancePool {
  private:
   struct Waiter {
     int index = -1;  // of the instance it was given
+    bool Served() const { return index >= 0; }
   };
   void Release(int index) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const int num_instances_;
   const int max_waiting_;
   const Clock& clock_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::vector<int> free_ ABSL_GUARDED_BY(mutex_);  // last used at the end
   std::deque<Waiter*> line_ ABSL_GUARDED_BY(mutex_);
 };

@@ -4,9 +4,8 @@
 #include <algorithm>
 #include <array>
 
-#include "absl/synchronization/mutex.h"
-
 #include "quaver/base/clock.h"
+#include "quaver/base/mutex.h"
 #include "quaver/search/acceptor.h"
 #include "quaver/search/highlight.h"
 #include "quaver/search/query.h"
@@ -41,19 +40,19 @@ using RankedByType = std::array<std::vector<Ranked>, kNumEntityTypes>;
 class ScratchPool {
  public:
   std::unique_ptr<RetrieverScratch> Take() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (free_.empty()) return std::make_unique<RetrieverScratch>();
     auto scratch = std::move(free_.back());
     free_.pop_back();
     return scratch;
   }
   void Return(std::unique_ptr<RetrieverScratch> scratch) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     free_.push_back(std::move(scratch));
   }
 
  private:
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::vector<std::unique_ptr<RetrieverScratch>> free_ ABSL_GUARDED_BY(mutex_);
 };
 
