@@ -13,8 +13,7 @@ namespace {
 
 // __builtin_cpu_supports also asks whether the system saves the registers.
 bool HasAvx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("popcnt");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
 bool HasAvx512() {
@@ -24,17 +23,10 @@ bool HasAvx512() {
          __builtin_cpu_supports("avx512vl");
 }
 
-// From Ice Lake and Zen 4 on; the first AVX-512 machines lack them.
-bool HasAvx512Scan() {
-  return __builtin_cpu_supports("avx512vpopcntdq") &&
-         __builtin_cpu_supports("avx512vnni");
-}
-
 struct Tables {
   Kernels scalar{"scalar", kDenseScalar, kScanScalar};
   Kernels avx2{"avx2", kDenseAvx2, kScanAvx2};
-  Kernels avx512{"avx512", kDenseAvx512,
-                 HasAvx512Scan() ? kScanAvx512 : kScanAvx2};
+  Kernels avx512{"avx512", kDenseAvx512, kScanAvx512};
   std::vector<const Kernels*> available{&scalar};
 
   Tables() {

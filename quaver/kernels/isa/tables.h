@@ -11,7 +11,7 @@ extern const DenseKernels kDenseAvx2;    // AVX2, FMA
 extern const DenseKernels kDenseAvx512;  // AVX-512 F, BW, DQ, VL
 
 extern const ScanKernels kScanScalar;
-extern const ScanKernels kScanAvx2;    // AVX2, FMA, POPCNT
-extern const ScanKernels kScanAvx512;  // also VPOPCNTDQ and VNNI
+extern const ScanKernels kScanAvx2;    // AVX2, FMA
+extern const ScanKernels kScanAvx512;  // AVX-512 F, BW, DQ, VL
 
 }  // namespace quaver
