@@ -19,7 +19,7 @@ constexpr int kMeaningPlaces = 1;
 // Below this cosine two texts share no more than their language.
 constexpr float kLeastCosine = 0.35f;
 // Below this rank score an alike name is another name.
-constexpr float kLeastAlike = 0.7f;
+constexpr float kLeastAlike = 0.55f;
 
 struct Found {
   size_t part = 0;  // of the snapshot
