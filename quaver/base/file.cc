@@ -54,6 +54,7 @@ absl::Status ErrnoStatus(int error_number, const std::string& what) {
       break;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
     case EMFILE:
     case ENFILE:
       code = absl::StatusCode::kResourceExhausted;
