@@ -24,21 +24,24 @@ Quantiles MakeQuantiles(std::vector<double> values) {
     const double place = Share(static_cast<double>(i)) * last;
     const auto below = static_cast<size_t>(place);
     const size_t above = std::min(below + 1, values.size() - 1);
-    const double part = place - static_cast<double>(below);
-    quantiles[i] = values[below] * (1 - part) + values[above] * part;
+    quantiles[i] = std::lerp(values[below], values[above],
+                             place - static_cast<double>(below));
   }
   return quantiles;
 }
 
 float PopularityShare(const Quantiles& quantiles, double value) {
   if (quantiles.empty()) return 0.5f;
+  // The first that is not less: equal values share the least of their places.
   const auto above =
-      std::upper_bound(quantiles.begin(), quantiles.end(), value);
+      std::lower_bound(quantiles.begin(), quantiles.end(), value);
   if (above == quantiles.begin()) return 0;
   const auto i = static_cast<double>(above - quantiles.begin() - 1);
   if (above == quantiles.end()) return static_cast<float>(Share(i));
   const double low = *(above - 1);
-  return static_cast<float>(Share(i + (value - low) / (*above - low)));
+  // Halves, as the difference of two doubles may be no double.
+  const double part = (value / 2 - low / 2) / (*above / 2 - low / 2);
+  return static_cast<float>(Share(i + part));
 }
 
 }  // namespace quaver
