@@ -38,7 +38,7 @@ EmbeddingCache::~EmbeddingCache() {
 
 // Reads the records, cuts the file behind the last good one.
 absl::Status EmbeddingCache::Read() {
-  file_ = std::fopen(path_.c_str(), "a+b");
+  file_ = std::fopen(path_.c_str(), "a+be");
   if (file_ == nullptr) return ErrnoStatus(errno, "cannot open " + path_);
   std::rewind(file_);
   Header header = {};
@@ -54,6 +54,10 @@ absl::Status EmbeddingCache::Read() {
   std::error_code error;
   std::filesystem::resize_file(path_, good_bytes, error);
   if (error) return ErrnoStatus(error.value(), "cannot cut " + path_);
+  // What was read ahead is forgotten before anything is written.
+  if (std::fseek(file_, 0, SEEK_END) != 0) {
+    return ErrnoStatus(errno, "cannot use " + path_);
+  }
   return absl::OkStatus();
 }
 
