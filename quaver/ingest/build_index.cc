@@ -145,9 +145,9 @@ absl::StatusOr<BuildReport> BuildIndex(const BuildOptions& options,
       EmbedRest(options, entities, encoder, *cache, documents, report));
   entities = {};
   if (options.progress) LogInfo("building the index");
-  ASSIGN_OR_RETURN(
-      const StoredSegment stored,
-      WriteSegment(options.folder, std::move(documents), manifest.dimension));
+  ASSIGN_OR_RETURN(const StoredSegment stored,
+                   WriteSegment(options.folder, std::move(documents),
+                                manifest.dimension, options.num_threads));
   manifest.segments.push_back(
       {stored.file, stored.segment->num_documents(), {}});
   RETURN_IF_ERROR(SaveManifest(options.folder, manifest));

@@ -6,8 +6,7 @@
 #include <numeric>
 #include <span>
 
-#include "absl/synchronization/mutex.h"
-
+#include "quaver/base/mutex.h"
 #include "quaver/base/workers.h"
 
 namespace quaver {
@@ -47,19 +46,19 @@ absl::StatusOr<std::vector<std::vector<float>>> EmbedAll(
     return texts[a].size() > texts[b].size();
   });
   std::vector<std::vector<float>> embeddings(texts.size());
-  absl::Mutex mutex;
+  Mutex mutex;
   absl::Status status;
   size_t done = 0;
   ParallelFor(
       texts.size(), kTextsPerCall, num_threads, [&](size_t begin, size_t end) {
         {
-          absl::MutexLock lock(&mutex);
+          MutexLock lock(&mutex);
           if (!status.ok()) return;
         }
         const absl::Status result =
             EmbedSome(encoder, texts,
                       std::span(order).subspan(begin, end - begin), embeddings);
-        absl::MutexLock lock(&mutex);
+        MutexLock lock(&mutex);
         if (!result.ok()) status = result;
         done += end - begin;
         if (progress) progress(done);

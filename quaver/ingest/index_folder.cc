@@ -1,8 +1,7 @@
 // See index_folder.h.
 #include "quaver/ingest/index_folder.h"
 
-#include <filesystem>
-#include <system_error>
+#include <algorithm>
 
 #include "quaver/base/file.h"
 
@@ -28,8 +27,9 @@ absl::StatusOr<SnapshotSegment> OpenPart(const std::string& folder,
 }
 
 absl::StatusOr<ArtifactWriter> Build(std::vector<Document> documents,
-                                     size_t dimension) {
-  SegmentBuilder builder({.dimension = dimension, .vectors = {}});
+                                     size_t dimension, int num_threads) {
+  SegmentBuilder builder(
+      {.dimension = dimension, .vectors = {.num_threads = num_threads}});
   for (Document& document : documents) {
     RETURN_IF_ERROR(builder.Add(std::move(document)));
   }
@@ -50,11 +50,11 @@ absl::StatusOr<Snapshot> OpenSnapshot(const std::string& folder,
 
 absl::StatusOr<StoredSegment> WriteSegment(const std::string& folder,
                                            std::vector<Document> documents,
-                                           size_t dimension) {
+                                           size_t dimension, int num_threads) {
   std::string bytes;
   {
     ASSIGN_OR_RETURN(const ArtifactWriter writer,
-                     Build(std::move(documents), dimension));
+                     Build(std::move(documents), dimension, num_threads));
     bytes = writer.Serialize();
   }
   StoredSegment stored;
@@ -68,7 +68,7 @@ absl::StatusOr<StoredSegment> WriteSegment(const std::string& folder,
 absl::StatusOr<std::shared_ptr<const Segment>> BuildInMemory(
     std::vector<Document> documents, size_t dimension) {
   ASSIGN_OR_RETURN(const ArtifactWriter writer,
-                   Build(std::move(documents), dimension));
+                   Build(std::move(documents), dimension, /*num_threads=*/1));
   ASSIGN_OR_RETURN(
       auto artifact,
       Artifact::FromBytes(writer.Serialize(), kSegmentFormat, kSegmentVersion));
@@ -100,8 +100,10 @@ PopularityScale ScaleOf(const Manifest& manifest) {
   PopularityScale scale;
   for (size_t type = 0; type < scale.size(); ++type) {
     if (type >= manifest.popularity.size()) break;
-    if (manifest.popularity[type].size() == kNumQuantiles) {
-      scale[type] = manifest.popularity[type];
+    const Quantiles& quantiles = manifest.popularity[type];
+    if (quantiles.size() == kNumQuantiles &&
+        std::is_sorted(quantiles.begin(), quantiles.end())) {
+      scale[type] = quantiles;
     }
   }
   return scale;
@@ -114,6 +116,15 @@ absl::Status CheckModel(const Manifest& manifest, const ModelIdentity& model,
       "{} was made with the encoder {} ({}), not with {} ({}); run quaver "
       "ingest with this encoder, or name the other by --model",
       folder, manifest.model, manifest.model_hash, model.name, model.hash));
+}
+
+absl::Status CheckSequence(const Manifest& manifest, uint64_t last_sequence,
+                           const std::string& folder) {
+  if (manifest.sequence <= last_sequence) return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format(
+      "{}/catalogue.db ends with change {}, index.json is of change {}: it is "
+      "missing or an old copy; restore it, or run quaver ingest again",
+      folder, last_sequence, manifest.sequence));
 }
 
 }  // namespace quaver

@@ -25,12 +25,13 @@ struct StoredSegment {
   std::shared_ptr<const Segment> segment;
 };
 
-// Builds a segment and writes its file; not in the manifest yet.
+// Builds a segment and writes its file; not in the manifest yet. Threads as in
+// VectorConfig.
 absl::StatusOr<StoredSegment> WriteSegment(const std::string& folder,
                                            std::vector<Document> documents,
-                                           size_t dimension);
+                                           size_t dimension, int num_threads);
 
-// Builds a segment in memory.
+// Builds a segment in memory, in the caller's thread.
 absl::StatusOr<std::shared_ptr<const Segment>> BuildInMemory(
     std::vector<Document> documents, size_t dimension);
 
@@ -42,5 +43,10 @@ PopularityScale ScaleOf(const Manifest& manifest);
 // FailedPrecondition, naming both, when the index is of another encoder.
 absl::Status CheckModel(const Manifest& manifest, const ModelIdentity& model,
                         const std::string& folder);
+
+// FailedPrecondition when the index is ahead of the catalogue, which is the
+// record: catalogue.db is missing or an old copy.
+absl::Status CheckSequence(const Manifest& manifest, uint64_t last_sequence,
+                           const std::string& folder);
 
 }  // namespace quaver

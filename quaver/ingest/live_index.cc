@@ -2,33 +2,44 @@
 #include "quaver/ingest/live_index.h"
 
 #include <algorithm>
-#include <atomic>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 #include <utility>
 
-#include "absl/synchronization/mutex.h"
-
 #include "quaver/base/file.h"
 #include "quaver/base/log.h"
+#include "quaver/base/mutex.h"
 #include "quaver/catalogue/store.h"
-#include "quaver/ingest/embedder.h"
+#include "quaver/ingest/changed_documents.h"
 #include "quaver/ingest/entity_document.h"
 #include "quaver/ingest/index_folder.h"
+#include "quaver/ingest/segment_files.h"
 
 namespace quaver {
 namespace {
 
-// Changes embedded and published together: at 4 ms a text about a second.
+// Changes embedded and published together: those of 8 KB of text, about a
+// second at 0.1 ms a byte, so that what is written next need not wait longer.
 constexpr size_t kChangesPerBatch = 256;
-constexpr absl::Duration kRetryDelay = absl::Seconds(1);
+constexpr size_t kTextBytesPerBatch = 8'192;
+constexpr int64_t kRetryDelayUs = 1'000'000;
 
-// A file segment's number of documents that are still alive.
-uint32_t NumLive(const SnapshotSegment& part) {
-  return part.segment->num_documents() -
-         (part.deleted ? part.deleted->count() : 0);
+// Leaves out the last changes where their texts would take too long.
+void CutToBatch(std::vector<Change>& changes) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < changes.size(); ++i) {
+    if (!changes[i].entity) continue;
+    bytes += EmbeddedText(*changes[i].entity).size();
+    if (i > 0 && bytes > kTextBytesPerBatch) {
+      changes.resize(i);
+      return;
+    }
+  }
 }
 
+// The worker thread alone changes the index; a second thread writes the file
+// of a merge and hands it to the worker.
 class LiveIndexImpl : public LiveIndex {
  public:
   LiveIndexImpl(LiveIndexConfig config, std::unique_ptr<FolderLock> lock,
@@ -40,8 +51,8 @@ class LiveIndexImpl : public LiveIndex {
         store_(std::move(store)),
         encoder_(std::move(encoder)),
         scale_(ScaleOf(manifest)),
-        manifest_(std::move(manifest)),
-        num_file_segments_(snapshot.segments.size()),
+        files_(config_.folder, std::move(manifest), snapshot.segments),
+        sequence_(snapshot.sequence),
         snapshot_(std::make_shared<const Snapshot>(std::move(snapshot))) {}
   ~LiveIndexImpl() override;
 
@@ -56,17 +67,38 @@ class LiveIndexImpl : public LiveIndex {
   absl::Status WaitFor(uint64_t sequence) override;
 
  private:
+  using Delta = std::unordered_map<std::string, Document>;  // by id
+  struct Merge {
+    std::vector<SnapshotSegment> sources;
+    std::thread thread;
+  };
+  // A caller of WaitFor.
+  struct Wait {
+    const LiveIndexImpl* index;
+    uint64_t sequence;
+    bool IsOver() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(index->mutex_) {
+      return index->snapshot_->sequence >= sequence ||
+             !index->worker_status_.ok();
+    }
+  };
+
+  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return changed_ || stopping_;
+  }
+  bool IsStopping() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stopping_;
+  }
+  void Wake();
   void Work();
   bool WaitForChanges();
   absl::Status ApplyBatch();
-  absl::StatusOr<std::vector<Document>> MakeDocuments(
-      const Snapshot& current, const std::vector<Change>& changes);
-  absl::Status Publish(const std::vector<Change>& changes);
+  static std::vector<Document> DeltaDocuments(const Delta& delta);
+  absl::Status Apply(const std::vector<Change>& changes);
+  void Publish();
   absl::Status Flush();
-  absl::Status MergeSmall();
-  absl::Status Save(const Snapshot& snapshot);
-  void SetSnapshot(Snapshot next);
-  void Wake();
+  void StartMerge();
+  bool FinishMerge();
+  absl::Status InstallMerged(const absl::StatusOr<StoredSegment>& merged);
 
   const LiveIndexConfig config_;
   const std::unique_ptr<FolderLock> lock_;
@@ -77,13 +109,18 @@ class LiveIndexImpl : public LiveIndex {
   Gauge lag_;
 
   // Of the worker thread alone.
-  Manifest manifest_;
-  size_t num_file_segments_;  // of the snapshot; a further one is the delta
-  std::unordered_map<std::string, Document> delta_;
+  SegmentFiles files_;
+  Delta delta_;  // what changed since files_ was saved
+  std::shared_ptr<const Segment> delta_segment_;  // of delta_; null when empty
+  uint64_t sequence_;           // all changes up to it are in files_ and delta_
+  std::optional<Merge> merge_;  // under way
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::shared_ptr<const Snapshot> snapshot_ ABSL_GUARDED_BY(mutex_);
+  uint64_t delta_documents_ ABSL_GUARDED_BY(mutex_) = 0;  // of snapshot_
   absl::Status worker_status_ ABSL_GUARDED_BY(mutex_);
+  // What the merge under way ended with.
+  std::optional<absl::StatusOr<StoredSegment>> merged_ ABSL_GUARDED_BY(mutex_);
   bool changed_ ABSL_GUARDED_BY(mutex_) = true;  // replay at start
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread worker_;
@@ -91,10 +128,14 @@ class LiveIndexImpl : public LiveIndex {
 
 LiveIndexImpl::~LiveIndexImpl() {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     stopping_ = true;
   }
   if (worker_.joinable()) worker_.join();
+  if (merge_) {
+    merge_->thread.join();
+    FinishMerge();
+  }
   // So that the next start has nothing to replay.
   if (const absl::Status status = Flush(); !status.ok()) {
     LogWarning("index not flushed, changes will be replayed: {}",
@@ -124,24 +165,23 @@ absl::StatusOr<bool> LiveIndexImpl::Delete(const std::string& id) {
 }
 
 void LiveIndexImpl::Wake() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   changed_ = true;
 }
 
 std::shared_ptr<const Snapshot> LiveIndexImpl::snapshot() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   return snapshot_;
 }
 
-void LiveIndexImpl::SetSnapshot(Snapshot next) {
-  auto published = std::make_shared<const Snapshot>(std::move(next));
-  absl::MutexLock lock(&mutex_);
-  snapshot_.swap(published);
-}
-
 absl::StatusOr<IndexStats> LiveIndexImpl::Stats() {
-  const std::shared_ptr<const Snapshot> current = snapshot();
   IndexStats stats;
+  std::shared_ptr<const Snapshot> current;
+  {
+    MutexLock lock(&mutex_);
+    current = snapshot_;
+    stats.delta_documents = delta_documents_;
+  }
   stats.sequence = current->sequence;
   ASSIGN_OR_RETURN(stats.last_sequence, store_->LastSequence());
   stats.segments = static_cast<int>(current->segments.size());
@@ -149,10 +189,11 @@ absl::StatusOr<IndexStats> LiveIndexImpl::Stats() {
     if (part.segment->vectors() != nullptr) {
       stats.vectors += part.segment->vectors()->size();
     }
-    const auto types = part.segment->types();
-    for (uint32_t doc = 0; doc < types.size(); ++doc) {
-      if (types[doc] < kNumEntityTypes && part.Alive(doc)) {
-        ++stats.documents[types[doc]];
+    for (uint8_t type = 0; type < kNumEntityTypes; ++type) {
+      const auto [begin, end] = part.segment->TypeRange(type);
+      stats.documents[type] += end - begin;
+      for (uint32_t doc = begin; part.deleted && doc < end; ++doc) {
+        if (part.deleted->Has(doc)) --stats.documents[type];
       }
     }
   }
@@ -160,201 +201,154 @@ absl::StatusOr<IndexStats> LiveIndexImpl::Stats() {
 }
 
 absl::Status LiveIndexImpl::WaitFor(uint64_t sequence) {
-  absl::MutexLock lock(&mutex_);
-  const auto done = [this, sequence]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return snapshot_->sequence >= sequence || !worker_status_.ok();
-  };
-  mutex_.Await(absl::Condition(&done));
+  MutexLock lock(&mutex_);
+  const Wait wait = {this, sequence};
+  mutex_.Await(&wait, &Wait::IsOver);
   return snapshot_->sequence >= sequence ? absl::OkStatus() : worker_status_;
 }
 
 // Returns false when it is time to stop.
 bool LiveIndexImpl::WaitForChanges() {
-  absl::MutexLock lock(&mutex_);
-  const auto wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return changed_ || stopping_;
-  };
-  mutex_.Await(absl::Condition(&wanted));
+  MutexLock lock(&mutex_);
+  mutex_.Await(this, &LiveIndexImpl::HasWork);
   changed_ = false;
   return !stopping_;
 }
 
 void LiveIndexImpl::Work() {
+  StartMerge();
   while (WaitForChanges()) {
+    if (FinishMerge()) StartMerge();
     const absl::Status status = ApplyBatch();
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     worker_status_ = status;
     if (status.ok()) continue;
     LogError("index: changes wait: {}", Message(status));
     // A full disk or a busy database may pass: try again.
     changed_ = true;
-    mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kRetryDelay);
+    mutex_.AwaitFor(this, &LiveIndexImpl::IsStopping, kRetryDelayUs);
   }
 }
 
 absl::Status LiveIndexImpl::ApplyBatch() {
-  const uint64_t applied = snapshot()->sequence;
-  ASSIGN_OR_RETURN(const std::vector<Change> changes,
-                   store_->ChangesSince(applied, kChangesPerBatch));
+  ASSIGN_OR_RETURN(std::vector<Change> changes,
+                   store_->ChangesSince(sequence_, kChangesPerBatch));
   if (!changes.empty()) {
-    RETURN_IF_ERROR(Publish(changes));
+    CutToBatch(changes);
+    RETURN_IF_ERROR(Apply(changes));
+    Publish();
     applied_changes_.Increment(static_cast<double>(changes.size()));
     Wake();  // there may be more
   }
   ASSIGN_OR_RETURN(const uint64_t last, store_->LastSequence());
-  lag_.Set(static_cast<double>(last - snapshot()->sequence));
-  if (delta_.size() >= config_.flush_documents) RETURN_IF_ERROR(Flush());
-  if (num_file_segments_ > config_.max_segments) return MergeSmall();
+  lag_.Set(static_cast<double>(last - sequence_));
+  if (delta_.size() < config_.flush_documents) return absl::OkStatus();
+  RETURN_IF_ERROR(Flush());
+  Publish();
+  StartMerge();
   return absl::OkStatus();
 }
 
-// Documents of the changes' entities; embeds only texts that are new.
-absl::StatusOr<std::vector<Document>> LiveIndexImpl::MakeDocuments(
-    const Snapshot& current, const std::vector<Change>& changes) {
+std::vector<Document> LiveIndexImpl::DeltaDocuments(const Delta& delta) {
   std::vector<Document> documents;
-  std::vector<std::string> texts;
-  std::vector<size_t> owners;  // of texts
-  for (const Change& change : changes) {
-    if (!change.entity) continue;
-    Document document = MakeDocument(*change.entity, scale_);
-    if (document.embedded_hash != 0 && manifest_.dimension > 0) {
-      const auto old = current.Find(document.id);
-      if (old) {
-        Document stored =
-            ReadDocument(*current.segments[old->first].segment, old->second);
-        if (stored.embedded_hash == document.embedded_hash) {
-          document.embedding = std::move(stored.embedding);
-        }
-      }
-      if (document.embedding.empty()) {
-        texts.push_back(EmbeddedText(*change.entity));
-        owners.push_back(documents.size());
-      }
-    }
-    documents.push_back(std::move(document));
-  }
-  ASSIGN_OR_RETURN(auto embeddings,
-                   EmbedAll(*encoder_, texts, /*num_threads=*/1, nullptr));
-  for (size_t i = 0; i < owners.size(); ++i) {
-    documents[owners[i]].embedding = std::move(embeddings[i]);
-  }
+  documents.reserve(delta.size());
+  for (const auto& [id, document] : delta) documents.push_back(document);
   return documents;
 }
 
-// Makes the changes searchable: tombstones in files, a new delta.
-absl::Status LiveIndexImpl::Publish(const std::vector<Change>& changes) {
-  const std::shared_ptr<const Snapshot> current = snapshot();
+// Tombstones in files, a new delta. Changes nothing when it fails.
+absl::Status LiveIndexImpl::Apply(const std::vector<Change>& changes) {
   ASSIGN_OR_RETURN(std::vector<Document> documents,
-                   MakeDocuments(*current, changes));
-  Snapshot next = *current;
-  next.sequence = changes.back().sequence;
-  next.segments.resize(num_file_segments_);
-  std::vector<std::shared_ptr<Tombstones>> deleted(num_file_segments_);
-  for (const Change& change : changes) {
-    delta_.erase(change.id);
-    for (size_t i = 0; i < num_file_segments_; ++i) {
-      SnapshotSegment& part = next.segments[i];
-      const auto doc = part.segment->Find(change.id);
-      if (!doc || !part.Alive(*doc)) continue;
-      if (deleted[i] == nullptr) {
-        deleted[i] =
-            part.deleted
-                ? std::make_shared<Tombstones>(*part.deleted)
-                : std::make_shared<Tombstones>(part.segment->num_documents());
-        part.deleted = deleted[i];
-      }
-      deleted[i]->Set(*doc);
-    }
-  }
+                   MakeDocuments(changes, *snapshot(), scale_,
+                                 files_.dimension(), *encoder_));
+  Delta delta = delta_;
+  for (const Change& change : changes) delta.erase(change.id);
   for (Document& document : documents) {
     std::string id = document.id;
-    delta_.insert_or_assign(std::move(id), std::move(document));
+    delta.insert_or_assign(std::move(id), std::move(document));
   }
-  if (!delta_.empty()) {
-    std::vector<Document> all;
-    for (const auto& [id, document] : delta_) all.push_back(document);
-    ASSIGN_OR_RETURN(auto segment,
-                     BuildInMemory(std::move(all), manifest_.dimension));
-    next.segments.push_back({std::move(segment), nullptr});
+  std::shared_ptr<const Segment> segment;
+  if (!delta.empty()) {
+    ASSIGN_OR_RETURN(segment,
+                     BuildInMemory(DeltaDocuments(delta), files_.dimension()));
   }
-  SetSnapshot(std::move(next));
+  files_.Delete(changes);
+  delta_ = std::move(delta);
+  delta_segment_ = std::move(segment);
+  sequence_ = changes.back().sequence;
   return absl::OkStatus();
 }
 
-// Makes the delta a segment file and saves all tombstones.
+// Shows readers what the worker has.
+void LiveIndexImpl::Publish() {
+  auto next = std::make_shared<Snapshot>();
+  next->sequence = sequence_;
+  next->segments = files_.parts();
+  if (delta_segment_ != nullptr) {
+    next->segments.push_back({delta_segment_, nullptr});
+  }
+  std::shared_ptr<const Snapshot> published = std::move(next);
+  MutexLock lock(&mutex_);
+  snapshot_.swap(published);
+  delta_documents_ = delta_.size();
+}
+
+// Makes the delta a segment file and saves all deletions.
 absl::Status LiveIndexImpl::Flush() {
-  const std::shared_ptr<const Snapshot> current = snapshot();
-  if (current->sequence == manifest_.sequence) return absl::OkStatus();
-  Snapshot next = *current;
-  if (!delta_.empty()) {
-    std::vector<Document> all;
-    for (const auto& [id, document] : delta_) all.push_back(document);
-    ASSIGN_OR_RETURN(
-        StoredSegment stored,
-        WriteSegment(config_.folder, std::move(all), manifest_.dimension));
-    next.segments.back() = {stored.segment, nullptr};
-    manifest_.segments.push_back(
-        {stored.file, stored.segment->num_documents(), {}});
-  }
-  RETURN_IF_ERROR(Save(next));
-  num_file_segments_ = next.segments.size();
+  if (sequence_ == files_.saved_sequence()) return absl::OkStatus();
+  RETURN_IF_ERROR(files_.Append(DeltaDocuments(delta_), sequence_));
   delta_.clear();
-  SetSnapshot(std::move(next));
+  delta_segment_ = nullptr;
   return absl::OkStatus();
 }
 
-// Merges all file segments but the largest. Runs between two batches, with
-// no delta: at 2,000 documents a segment it takes about a second.
-absl::Status LiveIndexImpl::MergeSmall() {
-  if (!delta_.empty()) RETURN_IF_ERROR(Flush());
-  const std::shared_ptr<const Snapshot> current = snapshot();
-  size_t largest = 0;
-  for (size_t i = 1; i < current->segments.size(); ++i) {
-    if (NumLive(current->segments[i]) > NumLive(current->segments[largest])) {
-      largest = i;
-    }
+// Merges aside when there are too many files and no merge is under way.
+void LiveIndexImpl::StartMerge() {
+  const std::vector<SnapshotSegment>& parts = files_.parts();
+  const size_t max_segments = std::max<size_t>(1, config_.max_segments);
+  if (merge_ || parts.size() <= max_segments) return;
+  std::vector<uint32_t> num_live;
+  for (const SnapshotSegment& part : parts) num_live.push_back(NumLive(part));
+  merge_.emplace();
+  for (const size_t place : ChooseMerge(num_live, max_segments)) {
+    merge_->sources.push_back(parts[place]);
   }
-  std::vector<Document> documents;
-  for (size_t i = 0; i < current->segments.size(); ++i) {
-    const SnapshotSegment& part = current->segments[i];
-    for (uint32_t doc = 0; i != largest && doc < part.segment->num_documents();
-         ++doc) {
-      if (part.Alive(doc)) {
-        documents.push_back(ReadDocument(*part.segment, doc));
-      }
-    }
-  }
-  Snapshot next;
-  next.sequence = current->sequence;
-  next.segments.push_back(current->segments[largest]);
-  std::vector<ManifestSegment> entries = {manifest_.segments[largest]};
-  if (!documents.empty()) {
-    ASSIGN_OR_RETURN(StoredSegment stored,
-                     WriteSegment(config_.folder, std::move(documents),
-                                  manifest_.dimension));
-    next.segments.push_back({stored.segment, nullptr});
-    entries.push_back({stored.file, stored.segment->num_documents(), {}});
-  }
-  manifest_.segments = std::move(entries);
-  RETURN_IF_ERROR(Save(next));
-  num_file_segments_ = next.segments.size();
-  SetSnapshot(std::move(next));
-  RemoveUnusedFiles(config_.folder, manifest_);
-  return absl::OkStatus();
+  merge_->thread = std::thread(
+      [this, sources = merge_->sources, dimension = files_.dimension()] {
+        auto merged = MergeSegments(config_.folder, sources, dimension);
+        MutexLock lock(&mutex_);
+        merged_ = std::move(merged);
+        changed_ = true;
+      });
 }
 
-// Writes index.json for a snapshot without delta.
-absl::Status LiveIndexImpl::Save(const Snapshot& snapshot) {
-  for (size_t i = 0; i < snapshot.segments.size(); ++i) {
-    const SnapshotSegment& part = snapshot.segments[i];
-    std::vector<uint32_t>& deleted = manifest_.segments[i].deleted;
-    deleted.clear();
-    for (uint32_t doc = 0; doc < part.segment->num_documents(); ++doc) {
-      if (!part.Alive(doc)) deleted.push_back(doc);
-    }
+// Takes over a merge that has ended; returns whether one was installed. One
+// that failed, as on a full disk, is tried again after the next flush: the
+// index works as before, only slower.
+bool LiveIndexImpl::FinishMerge() {
+  std::optional<absl::StatusOr<StoredSegment>> merged;
+  {
+    MutexLock lock(&mutex_);
+    merged.swap(merged_);
   }
-  manifest_.sequence = snapshot.sequence;
-  return SaveManifest(config_.folder, manifest_);
+  if (!merged) return false;
+  if (merge_->thread.joinable()) merge_->thread.join();
+  const absl::Status status = InstallMerged(*merged);
+  merge_.reset();
+  RemoveUnusedFiles(config_.folder, files_.manifest());
+  Publish();
+  if (!status.ok()) {
+    LogWarning("index: segments not merged: {}", Message(status));
+  }
+  return status.ok();
+}
+
+absl::Status LiveIndexImpl::InstallMerged(
+    const absl::StatusOr<StoredSegment>& merged) {
+  RETURN_IF_ERROR(merged.status());
+  // index.json is to hold deletions and what replaces them together.
+  RETURN_IF_ERROR(Flush());
+  return files_.Replace(merge_->sources, *merged);
 }
 
 }  // namespace
@@ -362,12 +356,17 @@ absl::Status LiveIndexImpl::Save(const Snapshot& snapshot) {
 absl::StatusOr<std::unique_ptr<LiveIndex>> LiveIndex::Open(
     const LiveIndexConfig& config, std::shared_ptr<Servable> encoder,
     Metrics& metrics) {
+  // Twice: first for its error, then as no other process can change it.
+  RETURN_IF_ERROR(LoadManifest(config.folder).status());
+  ASSIGN_OR_RETURN(auto lock, FolderLock::Take(config.folder));
   ASSIGN_OR_RETURN(Manifest manifest, LoadManifest(config.folder));
   RETURN_IF_ERROR(CheckModel(manifest, config.model, config.folder));
-  ASSIGN_OR_RETURN(auto lock, FolderLock::Take(config.folder));
   ASSIGN_OR_RETURN(Snapshot snapshot, OpenSnapshot(config.folder, manifest));
   ASSIGN_OR_RETURN(auto store,
                    CatalogueStore::Open(config.folder + "/catalogue.db"));
+  ASSIGN_OR_RETURN(const uint64_t last_sequence, store->LastSequence());
+  RETURN_IF_ERROR(CheckSequence(manifest, last_sequence, config.folder));
+  RemoveUnusedFiles(config.folder, manifest);
   auto index = std::make_unique<LiveIndexImpl>(
       config, std::move(lock), std::move(store), std::move(encoder),
       std::move(manifest), std::move(snapshot));

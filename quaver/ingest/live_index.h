@@ -37,16 +37,19 @@ struct IndexStats {
 };
 
 // A write is acknowledged once SQLite has committed it; one worker embeds it,
-// adds it to the delta and publishes a new snapshot by one pointer swap. At
-// start, changes newer than the index are replayed. Thread-safe.
+// adds it to the delta and publishes a new snapshot by one pointer swap. Too
+// many segments are merged aside by a second thread. At start, changes newer
+// than the index are replayed. What fails, as on a full disk, is tried again
+// every second; nothing that was acknowledged is lost. Thread-safe.
 class LiveIndex {
  public:
   // NotFound when the folder holds no index, FailedPrecondition when another
-  // process has it open for writing or the encoder differs from the index's.
+  // process has it open for writing, the encoder differs from the index's or
+  // the catalogue is older than the index. Names the file that is damaged.
   static absl::StatusOr<std::unique_ptr<LiveIndex>> Open(
       const LiveIndexConfig& config, std::shared_ptr<Servable> encoder,
       Metrics& metrics);
-  virtual ~LiveIndex() = default;  // finishes the change at hand
+  virtual ~LiveIndex() = default;  // finishes the changes at hand and a merge
 
   virtual absl::StatusOr<uint64_t> Upsert(
       const std::vector<Entity>& entities) = 0;
