@@ -59,19 +59,20 @@ void ScanBlock(const uint8_t* tables, const uint8_t* codes, size_t num_bytes,
   total.Store(sums);
 }
 
-// Two blocks share the loads of the tables.
+// Two blocks share the loads of the tables. Their sums are named, not an array
+// that the compiler would keep in memory.
 void ScanTwoBlocks(const uint8_t* tables, const uint8_t* codes,
                    size_t num_bytes, uint16_t* sums) {
   const uint8_t* next = codes + num_bytes * kScanBlock;
-  Sums total[2];
+  Sums first, second;
   for (size_t b = 0; b < num_bytes; ++b) {
     const __m256i low = LoadTable(tables + b * 32);
     const __m256i high = LoadTable(tables + b * 32 + 16);
-    total[0].Add(LookUp(low, high, Load(codes + b * kScanBlock)));
-    total[1].Add(LookUp(low, high, Load(next + b * kScanBlock)));
+    first.Add(LookUp(low, high, Load(codes + b * kScanBlock)));
+    second.Add(LookUp(low, high, Load(next + b * kScanBlock)));
   }
-  total[0].Store(sums);
-  total[1].Store(sums + kScanBlock);
+  first.Store(sums);
+  second.Store(sums + kScanBlock);
 }
 
 void ScanCodes(const uint8_t* tables, const uint8_t* codes, size_t num_bytes,
@@ -105,22 +106,23 @@ int32_t DotI16I8(const int16_t* a, const int8_t* b, size_t D) {
   return sum;
 }
 
+__m256 FusedAdd(const float* a, const float* b, __m256 sum) {
+  return _mm256_fmadd_ps(_mm256_loadu_ps(a), _mm256_loadu_ps(b), sum);
+}
+
 float DotF32(const float* a, const float* b, size_t D) {
-  __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(),
-                    _mm256_setzero_ps(), _mm256_setzero_ps()};
+  __m256 first = _mm256_setzero_ps(), second = first, third = first,
+         fourth = first;
   size_t i = 0;
   for (; i + 32 <= D; i += 32) {
-    for (size_t j = 0; j < 4; ++j) {
-      sums[j] = _mm256_fmadd_ps(_mm256_loadu_ps(a + i + 8 * j),
-                                _mm256_loadu_ps(b + i + 8 * j), sums[j]);
-    }
+    first = FusedAdd(a + i, b + i, first);
+    second = FusedAdd(a + i + 8, b + i + 8, second);
+    third = FusedAdd(a + i + 16, b + i + 16, third);
+    fourth = FusedAdd(a + i + 24, b + i + 24, fourth);
   }
-  for (; i + 8 <= D; i += 8) {
-    sums[0] = _mm256_fmadd_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i),
-                              sums[0]);
-  }
-  const __m256 all = _mm256_add_ps(_mm256_add_ps(sums[0], sums[1]),
-                                   _mm256_add_ps(sums[2], sums[3]));
+  for (; i + 8 <= D; i += 8) first = FusedAdd(a + i, b + i, first);
+  const __m256 all =
+      _mm256_add_ps(_mm256_add_ps(first, second), _mm256_add_ps(third, fourth));
   __m128 half =
       _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
   half = _mm_add_ps(half, _mm_movehl_ps(half, half));

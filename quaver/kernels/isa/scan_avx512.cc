@@ -49,43 +49,56 @@ struct Tables {
   }
 };
 
-// NUM_BLOCKS share the loads of the tables. Tables of a missing last byte are
-// zero, and so is what is looked up in them.
-template <size_t NUM_BLOCKS>
-void ScanBlocks(const uint8_t* tables, const uint8_t* codes, size_t num_bytes,
-                uint16_t* sums) {
-  const size_t bytes = num_bytes * kScanBlock;  // of a block
-  Sums total[NUM_BLOCKS];
-  size_t b = 0;
-  for (; b + 2 <= num_bytes; b += 2) {
-    const Tables two(_mm512_loadu_si512(tables + b * 32));
-    for (size_t i = 0; i < NUM_BLOCKS; ++i) {
-      total[i].Add(
-          two.LookUp(_mm512_loadu_si512(codes + i * bytes + b * kScanBlock)));
-    }
+// Tables of a missing last byte are zero, and so is what is looked up in them.
+constexpr __mmask8 kLowerHalf = 0x0F;
+
+Tables LoadTables(const uint8_t* tables, size_t num_left) {
+  return Tables(num_left >= 2 ? _mm512_loadu_si512(tables)
+                              : _mm512_maskz_loadu_epi64(kLowerHalf, tables));
+}
+
+__m512i LoadCodes(const uint8_t* codes, size_t num_left) {
+  return num_left >= 2 ? _mm512_loadu_si512(codes)
+                       : _mm512_maskz_loadu_epi64(kLowerHalf, codes);
+}
+
+void ScanBlock(const uint8_t* tables, const uint8_t* codes, size_t num_bytes,
+               uint16_t* sums) {
+  Sums total;
+  for (size_t b = 0; b < num_bytes; b += 2) {
+    const Tables two = LoadTables(tables + b * 32, num_bytes - b);
+    total.Add(two.LookUp(LoadCodes(codes + b * kScanBlock, num_bytes - b)));
   }
-  if (b < num_bytes) {
-    const __mmask8 half = 0x0F;
-    const Tables one(_mm512_maskz_loadu_epi64(half, tables + b * 32));
-    for (size_t i = 0; i < NUM_BLOCKS; ++i) {
-      total[i].Add(one.LookUp(
-          _mm512_maskz_loadu_epi64(half, codes + i * bytes + b * kScanBlock)));
-    }
+  total.Store(sums);
+}
+
+// Two blocks share the loads of the tables. Their sums are named, not an array
+// that the compiler would keep in memory: 1.2 against 1.9 ns an item.
+void ScanTwoBlocks(const uint8_t* tables, const uint8_t* codes,
+                   size_t num_bytes, uint16_t* sums) {
+  const uint8_t* next = codes + num_bytes * kScanBlock;
+  Sums first, second;
+  for (size_t b = 0; b < num_bytes; b += 2) {
+    const size_t num_left = num_bytes - b;
+    const Tables two = LoadTables(tables + b * 32, num_left);
+    first.Add(two.LookUp(LoadCodes(codes + b * kScanBlock, num_left)));
+    second.Add(two.LookUp(LoadCodes(next + b * kScanBlock, num_left)));
   }
-  for (size_t i = 0; i < NUM_BLOCKS; ++i) total[i].Store(sums + i * kScanBlock);
+  first.Store(sums);
+  second.Store(sums + kScanBlock);
 }
 
 void ScanCodes(const uint8_t* tables, const uint8_t* codes, size_t num_bytes,
                size_t num_blocks, uint16_t* sums) {
-  const size_t bytes = num_bytes * kScanBlock;
+  const size_t bytes = num_bytes * kScanBlock;  // of a block
   size_t block = 0;
   for (; block + 2 <= num_blocks; block += 2) {
-    ScanBlocks<2>(tables, codes + block * bytes, num_bytes,
+    ScanTwoBlocks(tables, codes + block * bytes, num_bytes,
                   sums + block * kScanBlock);
   }
   if (block < num_blocks) {
-    ScanBlocks<1>(tables, codes + block * bytes, num_bytes,
-                  sums + block * kScanBlock);
+    ScanBlock(tables, codes + block * bytes, num_bytes,
+              sums + block * kScanBlock);
   }
 }
 
@@ -109,25 +122,29 @@ int32_t DotI16I8(const int16_t* a, const int8_t* b, size_t D) {
   return _mm512_reduce_add_epi32(sums);
 }
 
+__m512 FusedAdd(const float* a, const float* b, __m512 sum) {
+  return _mm512_fmadd_ps(_mm512_loadu_ps(a), _mm512_loadu_ps(b), sum);
+}
+
 float DotF32(const float* a, const float* b, size_t D) {
-  __m512 sums[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(),
-                    _mm512_setzero_ps(), _mm512_setzero_ps()};
+  __m512 first = _mm512_setzero_ps(), second = first, third = first,
+         fourth = first;
   size_t i = 0;
   for (; i + 64 <= D; i += 64) {
-    for (size_t j = 0; j < 4; ++j) {
-      sums[j] = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 16 * j),
-                                _mm512_loadu_ps(b + i + 16 * j), sums[j]);
-    }
+    first = FusedAdd(a + i, b + i, first);
+    second = FusedAdd(a + i + 16, b + i + 16, second);
+    third = FusedAdd(a + i + 32, b + i + 32, third);
+    fourth = FusedAdd(a + i + 48, b + i + 48, fourth);
   }
   for (; i < D; i += 16) {
     const size_t left = D - i;
     const __mmask16 rest =
         left >= 16 ? 0xFFFF : static_cast<__mmask16>((1u << left) - 1);
-    sums[0] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(rest, a + i),
-                              _mm512_maskz_loadu_ps(rest, b + i), sums[0]);
+    first = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(rest, a + i),
+                            _mm512_maskz_loadu_ps(rest, b + i), first);
   }
-  return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sums[0], sums[1]),
-                                            _mm512_add_ps(sums[2], sums[3])));
+  return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(first, second),
+                                            _mm512_add_ps(third, fourth)));
 }
 
 }  // namespace
