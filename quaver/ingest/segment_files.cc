@@ -122,12 +122,10 @@ std::vector<size_t> ChooseMerge(const std::vector<uint32_t>& num_live,
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
     return num_live[a] < num_live[b];
   });
-  // Half of max_segments remain, the merged one included.
-  const size_t remaining = std::max<size_t>(1, max_segments / 2);
-  size_t taken = order.size() + 1 - remaining;
+  size_t taken = order.size() + 1 - max_segments;
   uint64_t sum = 0;
   for (size_t i = 0; i < taken; ++i) sum += num_live[order[i]];
-  while (taken < order.size() && num_live[order[taken]] <= sum) {
+  while (taken < order.size() && num_live[order[taken]] <= 2 * sum) {
     sum += num_live[order[taken++]];
   }
   order.resize(taken);

@@ -47,9 +47,9 @@ class SegmentFiles {
 };
 
 // Which segments to merge when there are more than `max_segments`: places in
-// `num_live`, the live documents of each; at least two. So many of the smallest
-// that merges are rare, and no segment that is larger than all that are smaller
-// together: a document is merged a logarithmic number of times.
+// `num_live`, the live documents of each; at least two. The smallest until
+// max_segments remain, and on while the next is at most twice as large as all
+// smaller together: a document is merged a logarithmic number of times.
 // REQUIRES: num_live.size() > max_segments >= 1.
 std::vector<size_t> ChooseMerge(const std::vector<uint32_t>& num_live,
                                 size_t max_segments);
