@@ -97,11 +97,14 @@ void AddIngestCommand(CLI::App& app, Action& action) {
       ->required();
   command->add_option("--model", options->model, "Folder of the encoder")
       ->capture_default_str();
-  command->add_option("--type", options->type,
-                      "Type of every row: track, artist, album, show, episode "
-                      "or playlist; default: from the columns");
-  command->add_option("--map", options->map,
-                      "COLUMN=FIELD, or COLUMN=- to leave it out; repeatable");
+  command
+      ->add_option("--type", options->type,
+                   "Type of every row; default: from the columns")
+      ->check(CLI::IsMember(TypeNames()));
+  command
+      ->add_option("--map", options->map,
+                   "COLUMN=FIELD, or COLUMN=- to leave it out; repeatable")
+      ->allow_extra_args(false);  // what follows is a file
   command
       ->add_option("--popularity", options->popularity,
                    "column: as the popularity column says; rank: rows are in "
@@ -113,6 +116,7 @@ void AddIngestCommand(CLI::App& app, Action& action) {
   command
       ->add_option("--threads", options->threads,
                    "Threads that embed; 0: one a core")
+      ->check(CLI::Range(0, kMaxThreads))
       ->capture_default_str();
   command->add_flag("--quiet", options->quiet, "No progress bars");
   command->add_option("FILE", options->files, "Catalogue files")->required();

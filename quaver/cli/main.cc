@@ -1,5 +1,6 @@
 // The program `quaver`.
 #include <cstdio>
+#include <iostream>
 
 #include <CLI/CLI.hpp>
 
@@ -31,7 +32,10 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  const absl::Status status = action();
+  absl::Status status = action();
+  if (status.ok() && !std::cout.flush()) {
+    status = absl::ResourceExhaustedError("cannot write to standard output");
+  }
   if (status.ok()) return 0;
   std::fprintf(stderr, "quaver: %s\n", quaver::Message(status).c_str());
   return 1;

@@ -9,12 +9,43 @@
 #include "quaver/kernels/kernels.h"
 
 namespace quaver {
+namespace {
+
+// A server may replace segments between the reading of index.json and the
+// opening of what it names; then index.json is new, too.
+constexpr int kOpenAttempts = 5;
+
+absl::Status OpenIndex(const std::string& folder, const ModelIdentity& model,
+                       Manifest& manifest, Snapshot& snapshot) {
+  for (int attempt = 1;; ++attempt) {
+    ASSIGN_OR_RETURN(manifest, LoadManifest(folder));
+    RETURN_IF_ERROR(CheckModel(manifest, model, folder));
+    auto opened = OpenSnapshot(folder, manifest);
+    if (opened.ok()) {
+      snapshot = *std::move(opened);
+      return absl::OkStatus();
+    }
+    if (!absl::IsNotFound(opened.status()) || attempt == kOpenAttempts) {
+      return opened.status();
+    }
+  }
+}
+
+}  // namespace
 
 std::string DefaultModelFolder() {
   std::error_code error;
   const auto binary = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return "models/minilm";
   return (binary.parent_path().parent_path() / "models/minilm").string();
+}
+
+std::vector<std::string> TypeNames() {
+  std::vector<std::string> names;
+  for (int type = 0; type < kNumEntityTypes; ++type) {
+    names.emplace_back(Name(static_cast<EntityType>(type)));
+  }
+  return names;
 }
 
 absl::StatusOr<std::shared_ptr<EncoderServable>> LoadEncoder(
@@ -29,11 +60,9 @@ absl::StatusOr<std::shared_ptr<EncoderServable>> LoadEncoder(
 absl::StatusOr<std::unique_ptr<ReadOnlySearch>> OpenReadOnly(
     const std::string& index_folder, const std::string& model_folder) {
   auto search = std::make_unique<ReadOnlySearch>();
-  ASSIGN_OR_RETURN(search->manifest, LoadManifest(index_folder));
   ASSIGN_OR_RETURN(const ModelIdentity model, IdentifyModel(model_folder));
-  RETURN_IF_ERROR(CheckModel(search->manifest, model, index_folder));
-  ASSIGN_OR_RETURN(Snapshot snapshot,
-                   OpenSnapshot(index_folder, search->manifest));
+  Snapshot snapshot;
+  RETURN_IF_ERROR(OpenIndex(index_folder, model, search->manifest, snapshot));
   search->snapshot = std::make_shared<const Snapshot>(std::move(snapshot));
   ASSIGN_OR_RETURN(auto encoder, LoadEncoder(model_folder, 1));
   RETURN_IF_ERROR(search->servables.Add("encoder", std::move(encoder)));

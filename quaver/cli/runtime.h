@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "quaver/backends/encoder_servable.h"
 #include "quaver/base/status.h"
@@ -15,6 +16,11 @@ namespace quaver {
 // The folder that `make setup` installs the encoder into, beside the binary's
 // own: <binary's folder>/../models/minilm.
 std::string DefaultModelFolder();
+
+inline constexpr int kMaxThreads = 1024;  // that --threads accepts
+
+// "track", "artist" ...: what options that name types accept.
+std::vector<std::string> TypeNames();
 
 absl::StatusOr<std::shared_ptr<EncoderServable>> LoadEncoder(
     const std::string& model_folder, int num_instances);

@@ -121,10 +121,13 @@ void AddSearchCommand(CLI::App& app, Action& action) {
       ->add_option("--types", options->types,
                    "Comma-separated: track, artist, album, show, episode, "
                    "playlist; default all")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false)  // what follows is a query
+      ->check(CLI::IsMember(TypeNames()));
   command->add_option("--filter", options->filter,
                       "As in genre:Rock;year:1980..1989");
   command->add_option("--limit", options->limit, "Hits a type, 1 to 100")
+      ->check(CLI::Range(1, 100))
       ->capture_default_str();
   command->add_flag("--json", options->as_json, "One JSON object a query");
   command->add_flag("--explain", options->explain,

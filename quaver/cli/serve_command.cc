@@ -122,6 +122,7 @@ void AddServeCommand(CLI::App& app, Action& action) {
   command
       ->add_option("--threads", options->threads,
                    "Requests worked on at once; 0: one a core")
+      ->check(CLI::Range(0, kMaxThreads))
       ->capture_default_str();
   command->add_option("--api-key-file", options->api_key_file,
                       "Keys that may write, one a line; without it nobody may");
