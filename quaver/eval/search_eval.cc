@@ -119,6 +119,22 @@ std::string LatencyTable(const SearchReport& report) {
   return MarkdownTable(rows);
 }
 
+// Empty without misses.
+std::string MissTable(const SearchReport& report) {
+  std::vector<std::vector<std::string>> rows = {
+      {"missed query", "set", "wanted", "rank", "came first"}};
+  for (const SearchFigures& figures : report.figures) {
+    for (const Miss& miss : figures.misses) {
+      rows.push_back(
+          {miss.row.query, figures.set,
+           fmt::format("{} / {}", miss.row.title, miss.row.artist),
+           miss.rank == 0 ? std::string("-") : std::to_string(miss.rank),
+           fmt::format("{} / {}", miss.first_title, miss.first_artist)});
+    }
+  }
+  return rows.size() == 1 ? "" : "\n" + MarkdownTable(rows);
+}
+
 }  // namespace
 
 int TargetRank(const QueryRow& row, const SearchResponse& response) {
@@ -185,7 +201,7 @@ std::string ToMarkdown(const SearchReport& report) {
                     PercentCell(figures.success_at_1),
                     PercentCell(figures.success_at_10)});
   }
-  return MarkdownTable(rows) + "\n" + LatencyTable(report);
+  return MarkdownTable(rows) + "\n" + LatencyTable(report) + MissTable(report);
 }
 
 }  // namespace quaver

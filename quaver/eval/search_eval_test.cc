@@ -84,6 +84,7 @@ TEST(SearchEvalTest, CountsByHand) {
   EXPECT_EQ(json["sets"][0]["set"], "touch");
   EXPECT_EQ(json["latency"]["do nothing"]["total"]["p90_us"], 300);
   EXPECT_THAT(ToMarkdown(*report), HasSubstr("33.3 (0.0-"));
+  EXPECT_THAT(ToMarkdown(*report), HasSubstr("| skyfal "));
 }
 
 TEST(SearchEvalTest, AnErrorNamesTheQuery) {
