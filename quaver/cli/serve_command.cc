@@ -2,6 +2,7 @@
 #include <pthread.h>
 
 #include <csignal>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -9,8 +10,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "quaver/api/access.h"
 #include "quaver/api/product.h"
-#include "quaver/base/file.h"
 #include "quaver/base/log.h"
 #include "quaver/cli/commands.h"
 #include "quaver/cli/runtime.h"
@@ -53,26 +54,24 @@ class StopSignals {
   sigset_t signals_;
 };
 
-// One key a line; empty lines and lines that begin with # do not count.
-absl::StatusOr<std::vector<std::string>> ReadApiKeys(const std::string& path) {
-  std::vector<std::string> keys;
-  if (path.empty()) return keys;
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, 1 << 20));
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (!line.empty() && line[0] != '#') keys.push_back(line);
-  }
-  if (keys.empty()) {
-    return absl::InvalidArgumentError(path + " holds no key");
-  }
-  return keys;
+// Not ready while changes that were committed before the start are replayed:
+// an instance that was down answers as its peers do before it gets queries.
+std::function<absl::Status()> ReadyOnceReplayed(const LiveIndex& index,
+                                                uint64_t committed) {
+  return [&index, committed] {
+    const uint64_t searchable = index.snapshot()->sequence;
+    if (searchable >= committed) return absl::OkStatus();
+    return absl::UnavailableError(fmt::format(
+        "{} changes are being replayed", committed - searchable));
+  };
 }
 
 absl::Status Serve(const ServeOptions& options) {
   const StopSignals signals;
   ApiConfig api{.cors_origin = options.cors_origin};
-  ASSIGN_OR_RETURN(api.api_keys, ReadApiKeys(options.api_key_file));
+  if (!options.api_key_file.empty()) {
+    ASSIGN_OR_RETURN(api.api_keys, LoadApiKeys(options.api_key_file));
+  }
   ASSIGN_OR_RETURN(const ModelIdentity model, IdentifyModel(options.model));
   ASSIGN_OR_RETURN(const auto encoder,
                    LoadEncoder(options.model, options.threads));
@@ -85,8 +84,12 @@ absl::Status Serve(const ServeOptions& options) {
   ASSIGN_OR_RETURN(const auto bar, SearchBar::Create({}, servables, [&] {
                      return index->snapshot();
                    }));
+  ASSIGN_OR_RETURN(const IndexStats stats, index->Stats());
   Router router;
-  RegisterOperations(router, {.access_log = options.access_log}, metrics);
+  RegisterOperations(router,
+                     {.access_log = options.access_log,
+                      .ready = ReadyOnceReplayed(*index, stats.last_sequence)},
+                     metrics);
   RETURN_IF_ERROR(RegisterRoutes(router, api, *bar, *index, metrics));
   HttpServerConfig config{.address = options.address, .port = options.port};
   config.handler_threads = options.threads;
