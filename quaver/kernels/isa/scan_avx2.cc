@@ -59,6 +59,11 @@ void ScanBlock(const uint8_t* tables, const uint8_t* codes, size_t num_bytes,
   total.Store(sums);
 }
 
+void Prefetch(const uint8_t* codes) {
+  _mm_prefetch(reinterpret_cast<const char*>(codes + kPrefetchBytes),
+               _MM_HINT_T0);
+}
+
 // Two blocks share the loads of the tables. Their sums are named, not an array
 // that the compiler would keep in memory.
 void ScanTwoBlocks(const uint8_t* tables, const uint8_t* codes,
@@ -68,6 +73,8 @@ void ScanTwoBlocks(const uint8_t* tables, const uint8_t* codes,
   for (size_t b = 0; b < num_bytes; ++b) {
     const __m256i low = LoadTable(tables + b * 32);
     const __m256i high = LoadTable(tables + b * 32 + 16);
+    Prefetch(codes + b * kScanBlock);
+    Prefetch(next + b * kScanBlock);
     first.Add(LookUp(low, high, Load(codes + b * kScanBlock)));
     second.Add(LookUp(low, high, Load(next + b * kScanBlock)));
   }

@@ -72,6 +72,11 @@ void ScanBlock(const uint8_t* tables, const uint8_t* codes, size_t num_bytes,
   total.Store(sums);
 }
 
+void Prefetch(const uint8_t* codes) {
+  _mm_prefetch(reinterpret_cast<const char*>(codes + kPrefetchBytes),
+               _MM_HINT_T0);
+}
+
 // Two blocks share the loads of the tables. Their sums are named, not an array
 // that the compiler would keep in memory: 1.2 against 1.9 ns an item.
 void ScanTwoBlocks(const uint8_t* tables, const uint8_t* codes,
@@ -81,6 +86,8 @@ void ScanTwoBlocks(const uint8_t* tables, const uint8_t* codes,
   for (size_t b = 0; b < num_bytes; b += 2) {
     const size_t num_left = num_bytes - b;
     const Tables two = LoadTables(tables + b * 32, num_left);
+    Prefetch(codes + b * kScanBlock);
+    Prefetch(next + b * kScanBlock);
     first.Add(two.LookUp(LoadCodes(codes + b * kScanBlock, num_left)));
     second.Add(two.LookUp(LoadCodes(next + b * kScanBlock, num_left)));
   }

@@ -6,6 +6,12 @@
 
 namespace quaver {
 
+// How far ahead scans ask for codes. Codes come from beyond the L2 cache, where
+// the hardware looks ahead only within a page: 260,000 codes of 48 bytes, after
+// 60 MB of other reads, take 0.76 ms without, 0.51 ms at 2 KiB, 0.43 ms at 8
+// KiB. A prefetch never faults, so the end needs no care.
+inline constexpr size_t kPrefetchBytes = 8192;
+
 extern const DenseKernels kDenseScalar;
 extern const DenseKernels kDenseAvx2;    // AVX2, FMA
 extern const DenseKernels kDenseAvx512;  // AVX-512 F, BW, DQ, VL
