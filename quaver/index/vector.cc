@@ -20,6 +20,11 @@ using Accept = std::function<bool(uint32_t item)>;
 // What a list's scan computes at a time lies on the stack: 12 KiB.
 constexpr size_t kBlocksPerChunk = 64;
 
+// Rows of the rerank part are far apart and mostly not in a cache: they are
+// asked for so many rows before they are read.
+constexpr size_t kRowsAhead = 8;
+constexpr size_t kCacheLine = 64;
+
 struct Candidate {
   float estimate;
   float base;  // <query, centroid>
@@ -98,7 +103,19 @@ struct VectorIndex::Impl {
   RotatedQuery Rotate(std::span<const float> query) const;
   float Base(const RotatedQuery& query, size_t list) const;
   float Exact(const RotatedQuery& query, float base, size_t slot) const;
+  void PrefetchRow(size_t slot) const {
+    const int8_t* row = tensors.rerank.data() + slot * tensors.D;
+    for (size_t i = 0; i < tensors.D; i += kCacheLine) {
+      __builtin_prefetch(row + i);
+    }
+  }
   size_t ListOf(size_t slot) const;
+  size_t ListSize(size_t list) const {
+    return tensors.starts[list + 1] - tensors.starts[list];
+  }
+  // (-cosine of query and centroid, list), nearest first.
+  std::vector<std::pair<float, uint32_t>> RankLists(
+      const RotatedQuery& query) const;
   void ScanList(const QueryTables& tables, size_t list, float base,
                 const Accept& accept, Candidates& candidates) const;
   std::vector<Candidate> ScanLists(const RotatedQuery& query,
@@ -173,29 +190,42 @@ void VectorIndex::Impl::ScanList(const QueryTables& tables, size_t list,
   }
 }
 
-std::vector<Candidate> VectorIndex::Impl::ScanLists(
-    const RotatedQuery& query, const VectorParams& params,
-    const Accept& accept) const {
+std::vector<std::pair<float, uint32_t>> VectorIndex::Impl::RankLists(
+    const RotatedQuery& query) const {
   std::vector<std::pair<float, uint32_t>> lists(tensors.L);
   for (uint32_t list = 0; list < tensors.L; ++list) {
     lists[list] = {-Base(query, list), list};
   }
   std::sort(lists.begin(), lists.end());
+  return lists;
+}
+
+// The nearest lists first, so that the threshold is high early; the others
+// that fill the share as they lie, which memory delivers faster; the rest only
+// while too few were accepted.
+std::vector<Candidate> VectorIndex::Impl::ScanLists(
+    const RotatedQuery& query, const VectorParams& params,
+    const Accept& accept) const {
+  auto lists = RankLists(query);
+  const double share = params.probe_share * static_cast<double>(tensors.N);
+  size_t num_chosen = 0, num_vectors = 0;
+  while (num_chosen < lists.size() &&
+         (num_chosen < params.min_probes ||
+          static_cast<double>(num_vectors) < share)) {
+    num_vectors += ListSize(lists[num_chosen++].second);
+  }
+  const size_t num_first = std::min(params.min_probes, num_chosen);
+  std::sort(lists.begin() + static_cast<ptrdiff_t>(num_first),
+            lists.begin() + static_cast<ptrdiff_t>(num_chosen),
+            [](const auto& a, const auto& b) { return a.second < b.second; });
 
   const QueryTables tables = BuildTables(query.vector);
   const size_t keep = std::clamp<size_t>(
       std::max(params.num_rerank, params.num_results), 1, tensors.N);
-  const double share = params.probe_share * static_cast<double>(tensors.N);
   Candidates candidates(keep);
-  size_t num_lists = 0, num_scanned = 0;
-  for (const auto& [negated_base, list] : lists) {
-    if (num_lists >= params.min_probes && candidates.num_added() >= keep &&
-        static_cast<double>(num_scanned) >= share) {
-      break;
-    }
-    ScanList(tables, list, -negated_base, accept, candidates);
-    num_scanned += tensors.starts[list + 1] - tensors.starts[list];
-    ++num_lists;
+  for (size_t i = 0; i < lists.size(); ++i) {
+    if (i >= num_chosen && candidates.num_added() >= keep) break;
+    ScanList(tables, lists[i].second, -lists[i].first, accept, candidates);
   }
   return candidates.Take();
 }
@@ -223,8 +253,14 @@ std::vector<VectorHit> VectorIndex::Search(std::span<const float> query,
                                            const Accept& accept) const {
   const RotatedQuery rotated = impl_->Rotate(query);
   if (rotated.vector.empty() || size() == 0) return {};
+  const auto candidates = impl_->ScanLists(rotated, params, accept);
   std::vector<VectorHit> hits;
-  for (const Candidate& candidate : impl_->ScanLists(rotated, params, accept)) {
+  hits.reserve(candidates.size());
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (i + kRowsAhead < candidates.size()) {
+      impl_->PrefetchRow(candidates[i + kRowsAhead].slot);
+    }
+    const Candidate& candidate = candidates[i];
     hits.push_back({impl_->tensors.items[candidate.slot],
                     impl_->Exact(rotated, candidate.base, candidate.slot)});
   }
@@ -249,9 +285,16 @@ void VectorIndex::Score(std::span<const float> query,
                         std::span<float> scores) const {
   QUAVER_CHECK(items.size() == scores.size());
   const RotatedQuery rotated = impl_->Rotate(query);
-  const auto slots = impl_->tensors.slots;
+  const auto slot_of = [&](size_t i) {
+    const auto slots = impl_->tensors.slots;
+    return items[i] < slots.size() ? slots[items[i]] : kNoSlot;
+  };
   for (size_t i = 0; i < items.size(); ++i) {
-    const uint32_t slot = items[i] < slots.size() ? slots[items[i]] : kNoSlot;
+    if (i + kRowsAhead < items.size()) {
+      const uint32_t next = slot_of(i + kRowsAhead);
+      if (next != kNoSlot) impl_->PrefetchRow(next);
+    }
+    const uint32_t slot = slot_of(i);
     const bool scored = slot != kNoSlot && !rotated.vector.empty();
     scores[i] =
         scored ? impl_->Exact(rotated,
