@@ -123,14 +123,46 @@ absl::Status LexicalIndex::Read(const Artifact& artifact) {
                             gram_names_));
   ASSIGN_OR_RETURN(gram_norms_, artifact.Get<float>("lexical.gram_norms",
                                                     {num_names()}));
+  for (const float norm : gram_norms_) {
+    if (!(norm > 0 && norm < 1e9f)) {
+      return Damaged(artifact, "lexical.gram_norms", "out of range");
+    }
+  }
   return absl::OkStatus();
 }
 
+void LexicalIndex::PrepareGrams() {
+  const size_t num_words = (num_names() + kTallyBlock - 1) / kTallyBlock;
+  gram_scales_.resize(num_words * kTallyBlock, 0);
+  const float shortest =
+      gram_norms_.empty()
+          ? 1
+          : *std::min_element(gram_norms_.begin(), gram_norms_.end());
+  for (size_t name = 0; name < gram_norms_.size(); ++name) {
+    gram_scales_[name] = static_cast<uint16_t>(
+        std::lround(65535 * std::sqrt(shortest / gram_norms_[name])));
+  }
+  bitmap_places_.assign(grams_.size(), kNoBitmap);
+  for (uint32_t gram = 0; gram < grams_.size(); ++gram) {
+    if (gram_names_[gram].size() <= num_words) continue;
+    const size_t place = bitmaps_.size();
+    if (place + num_words > kNoBitmap) break;  // the lists do as well
+    bitmap_places_[gram] = static_cast<uint32_t>(place);
+    bitmaps_.resize(place + num_words);
+    for (const uint32_t name : gram_names_[gram]) {
+      bitmaps_[place + name / kTallyBlock] |= 1u << (name % kTallyBlock);
+    }
+  }
+}
+
 absl::StatusOr<std::unique_ptr<const LexicalIndex>> LexicalIndex::Open(
-    std::shared_ptr<const Artifact> artifact, uint32_t num_documents) {
+    std::shared_ptr<const Artifact> artifact, uint32_t num_documents,
+    const Kernels& kernels) {
   std::unique_ptr<LexicalIndex> index(new LexicalIndex);
   index->num_documents_ = num_documents;
+  index->tally_ = &kernels.tally;
   RETURN_IF_ERROR(index->Read(*artifact));
+  index->PrepareGrams();
   index->artifact_ = std::move(artifact);
   return std::unique_ptr<const LexicalIndex>(std::move(index));
 }
@@ -165,6 +197,19 @@ std::span<const uint32_t> LexicalIndex::name_terms(uint32_t name) const {
   return name_terms_[name];
 }
 
+void LexicalIndex::PrefetchNames(std::span<const uint32_t> names) const {
+  for (const uint32_t name : names) {
+    if (name == kNoName) continue;
+    __builtin_prefetch(&names_.offsets_[name]);
+    __builtin_prefetch(&name_terms_.offsets[name]);
+  }
+  for (const uint32_t name : names) {
+    if (name == kNoName) continue;
+    __builtin_prefetch(names_.bytes_.data() + names_.offsets_[name]);
+    __builtin_prefetch(name_terms_.ids.data() + name_terms_.offsets[name]);
+  }
+}
+
 std::span<const uint32_t> LexicalIndex::title_docs(uint32_t name) const {
   return title_docs_[name];
 }
@@ -173,10 +218,10 @@ std::span<const uint32_t> LexicalIndex::artist_docs(uint32_t name) const {
   return artist_docs_[name];
 }
 
-std::span<const uint32_t> LexicalIndex::gram_names(Gram gram) const {
+std::optional<uint32_t> LexicalIndex::FindGram(Gram gram) const {
   const auto found = std::lower_bound(grams_.begin(), grams_.end(), gram);
-  if (found == grams_.end() || *found != gram) return {};
-  return gram_names_[static_cast<uint32_t>(found - grams_.begin())];
+  if (found == grams_.end() || *found != gram) return std::nullopt;
+  return static_cast<uint32_t>(found - grams_.begin());
 }
 
 float LexicalIndex::GramIdf(size_t num_names_with_gram) const {

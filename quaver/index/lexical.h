@@ -17,6 +17,7 @@
 #include "quaver/artifact/artifact.h"
 #include "quaver/base/status.h"
 #include "quaver/index/grams.h"
+#include "quaver/kernels/kernels.h"
 
 namespace quaver {
 
@@ -41,8 +42,10 @@ struct TermPostings {
 class LexicalIndex {
  public:
   // InvalidArgument naming the tensor for what does not fit.
+  // `kernels` must outlive it.
   static absl::StatusOr<std::unique_ptr<const LexicalIndex>> Open(
-      std::shared_ptr<const Artifact> artifact, uint32_t num_documents);
+      std::shared_ptr<const Artifact> artifact, uint32_t num_documents,
+      const Kernels& kernels);
 
   uint32_t num_terms() const { return terms_.size(); }
   std::string_view term(uint32_t term) const { return terms_[term]; }
@@ -55,20 +58,39 @@ class LexicalIndex {
   uint32_t num_names() const { return names_.size(); }
   std::string_view name(uint32_t name) const { return names_[name]; }
   IdRange NamePrefix(std::string_view prefix) const;
+  // Of each word, in order.
   std::span<const uint32_t> name_terms(uint32_t name) const;
+  // Asks for the memory of name() and name_terms() of names that will be read
+  // next, kNoName left out: they lie far apart, and waiting for one after the
+  // other takes longer than reading them.
+  void PrefetchNames(std::span<const uint32_t> names) const;
   // Documents whose title or artist the name is, rising.
   std::span<const uint32_t> title_docs(uint32_t name) const;
   std::span<const uint32_t> artist_docs(uint32_t name) const;
   // Length of the name's vector of n-gram weights.
   float gram_norm(uint32_t name) const { return gram_norms_[name]; }
+  // 1 / sqrt(gram_norm), 65535 for the shortest; 0 behind the last name.
+  std::span<const uint16_t> gram_scales() const { return gram_scales_; }
+  // num_names(), rounded up to a multiple of kTallyBlock.
+  size_t padded_names() const { return gram_scales_.size(); }
+  const TallyKernels& tally() const { return *tally_; }
 
   // By document; kNoName where the field is empty. [num_documents]
   std::span<const uint32_t> title_names() const { return title_names_; }
   std::span<const uint32_t> artist_names() const { return artist_names_; }
   std::span<const uint32_t> album_names() const { return album_names_; }
 
-  // Names with an n-gram, rising; empty when unknown.
-  std::span<const uint32_t> gram_names(Gram gram) const;
+  std::optional<uint32_t> FindGram(Gram gram) const;
+  // Names with an n-gram, rising.
+  std::span<const uint32_t> gram_names(uint32_t gram) const {
+    return gram_names_[gram];
+  }
+  // The same as bits, [padded_names() / 32], for n-grams so frequent that it
+  // takes less memory; null for the others.
+  const uint32_t* gram_bitmap(uint32_t gram) const {
+    const uint32_t place = bitmap_places_[gram];
+    return place == kNoBitmap ? nullptr : &bitmaps_[place];
+  }
   // 1 + ln((1 + N) / (1 + df)); of an unknown gram df is 0.
   float GramIdf(size_t num_names_with_gram) const;
 
@@ -98,7 +120,10 @@ class LexicalIndex {
     }
   };
 
+  static constexpr uint32_t kNoBitmap = UINT32_MAX;
+
   LexicalIndex() = default;
+  void PrepareGrams();
   absl::Status Read(const Artifact& artifact);
   absl::Status ReadStrings(const Artifact& artifact, const std::string& name,
                            StringTable& table) const;
@@ -124,6 +149,10 @@ class LexicalIndex {
   std::span<const Gram> grams_;
   Lists gram_names_;
   std::span<const float> gram_norms_;
+  const TallyKernels* tally_ = nullptr;
+  std::vector<uint16_t> gram_scales_;
+  std::vector<uint32_t> bitmap_places_;  // [grams], of the first word
+  std::vector<uint32_t> bitmaps_;
 };
 
 }  // namespace quaver

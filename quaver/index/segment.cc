@@ -126,7 +126,8 @@ absl::StatusOr<std::shared_ptr<const Segment>> Segment::FromArtifact(
   RETURN_IF_ERROR(impl->CheckColumns());
   ASSIGN_OR_RETURN(
       impl->lexical,
-      LexicalIndex::Open(artifact, static_cast<uint32_t>(impl->types.size())));
+      LexicalIndex::Open(artifact, static_cast<uint32_t>(impl->types.size()),
+                         kernels));
   if (artifact->tensors().contains(kVectorSeed)) {
     ASSIGN_OR_RETURN(impl->vectors, VectorIndex::Open(artifact, kernels));
     ASSIGN_OR_RETURN(const auto items,

@@ -147,9 +147,11 @@ TEST(LexicalTest, GramsLeadToNames) {
   ExtractGrams("hey", grams);
   EXPECT_EQ(grams.size(), 7u);  // _h he ey y_ _he hey ey_
   for (const Gram gram : grams) {
-    EXPECT_GE(lexical.gram_names(gram).size(), 2u);
+    const auto found = lexical.FindGram(gram);
+    ASSERT_TRUE(found.has_value());
+    EXPECT_GE(lexical.gram_names(*found).size(), 2u);
   }
-  EXPECT_TRUE(lexical.gram_names(12345).empty());
+  EXPECT_FALSE(lexical.FindGram(12345).has_value());
 }
 
 TEST(LexicalTest, RareTermsWeighMore) {

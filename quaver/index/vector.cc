@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <numeric>
 #include <utility>
@@ -17,7 +18,7 @@ namespace {
 
 using Accept = std::function<bool(uint32_t item)>;
 
-// What a list's scan computes at a time lies on the stack: 12 KiB.
+// What a list's scan computes at a time lies on the stack: 13 KiB.
 constexpr size_t kBlocksPerChunk = 64;
 
 // Rows of the rerank part are far apart and mostly not in a cache: they are
@@ -73,24 +74,6 @@ struct RotatedQuery {
   std::vector<int16_t> exact;  // [D], vector / scale
   float scale = 0;
 };
-
-// est[i] = base + factors[i] * (step * sums[i] + offset), of one block: a
-// fixed count, which the compiler turns into vectors.
-void EstimateBlock(const uint16_t* sums, const float* factors, float base,
-                   const QueryTables& tables, float* estimates) {
-  const float step = tables.step, offset = tables.offset;
-  for (size_t i = 0; i < kScanBlock; ++i) {
-    const float product =
-        step * static_cast<float>(static_cast<int32_t>(sums[i])) + offset;
-    estimates[i] = base + factors[i] * product;
-  }
-}
-
-bool AnyAbove(const float* estimates, float threshold) {
-  int32_t any = 0;
-  for (size_t i = 0; i < kScanBlock; ++i) any |= estimates[i] > threshold;
-  return any != 0;
-}
 
 }  // namespace
 
@@ -166,7 +149,8 @@ void VectorIndex::Impl::ScanList(const QueryTables& tables, size_t list,
   const size_t num_bytes = CodeBytes(tensors.D);
   const size_t last_block = NumScanBlocks(end);
   std::array<uint16_t, kBlocksPerChunk * kScanBlock> sums;
-  std::array<float, kScanBlock> estimates;
+  std::array<float, kBlocksPerChunk * kScanBlock> estimates;
+  std::array<uint32_t, kBlocksPerChunk> above;
   for (size_t chunk = begin / kScanBlock; chunk < last_block;
        chunk += kBlocksPerChunk) {
     const size_t num_blocks = std::min(kBlocksPerChunk, last_block - chunk);
@@ -174,17 +158,25 @@ void VectorIndex::Impl::ScanList(const QueryTables& tables, size_t list,
         tables.entries.data(),
         tensors.codes.data() + chunk * num_bytes * kScanBlock, num_bytes,
         num_blocks, sums.data());
+    kernels.scan.estimate(sums.data(), &tensors.factors[chunk * kScanBlock],
+                          num_blocks,
+                          {.step = tables.step,
+                           .offset = tables.offset,
+                           .base = base,
+                           .threshold = candidates.threshold()},
+                          estimates.data(), above.data());
     for (size_t block = 0; block < num_blocks; ++block) {
-      const size_t first = (chunk + block) * kScanBlock;
-      EstimateBlock(&sums[block * kScanBlock], &tensors.factors[first], base,
-                    tables, estimates.data());
-      if (!AnyAbove(estimates.data(), candidates.threshold())) continue;
-      const size_t stop = std::min(end, first + kScanBlock);
-      for (size_t slot = std::max(begin, first); slot < stop; ++slot) {
-        const float estimate = estimates[slot - first];
-        if (estimate <= candidates.threshold()) continue;
+      for (uint32_t bits = above[block]; bits != 0; bits &= bits - 1) {
+        const size_t at =
+            block * kScanBlock + static_cast<size_t>(std::countr_zero(bits));
+        const size_t slot = chunk * kScanBlock + at;
+        // The threshold may have risen since.
+        if (slot < begin || slot >= end ||
+            estimates[at] <= candidates.threshold()) {
+          continue;
+        }
         if (accept && !accept(tensors.items[slot])) continue;
-        candidates.Add({estimate, base, static_cast<uint32_t>(slot)});
+        candidates.Add({estimates[at], base, static_cast<uint32_t>(slot)});
       }
     }
   }

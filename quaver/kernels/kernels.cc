@@ -24,9 +24,9 @@ bool HasAvx512() {
 }
 
 struct Tables {
-  Kernels scalar{"scalar", kDenseScalar, kScanScalar};
-  Kernels avx2{"avx2", kDenseAvx2, kScanAvx2};
-  Kernels avx512{"avx512", kDenseAvx512, kScanAvx512};
+  Kernels scalar{"scalar", kDenseScalar, kScanScalar, kTallyScalar};
+  Kernels avx2{"avx2", kDenseAvx2, kScanAvx2, kTallyAvx2};
+  Kernels avx512{"avx512", kDenseAvx512, kScanAvx512, kTallyAvx512};
   std::vector<const Kernels*> available{&scalar};
 
   Tables() {

@@ -15,6 +15,7 @@
 
 #include "quaver/kernels/dense.h"
 #include "quaver/kernels/scan.h"
+#include "quaver/kernels/tally.h"
 
 namespace quaver {
 
@@ -22,6 +23,7 @@ struct Kernels {
   const char* name;  // "scalar", "avx2", "avx512"
   DenseKernels dense;
   ScanKernels scan;
+  TallyKernels tally;
 };
 
 // The tables this machine can run, slowest first; scalar is always there.

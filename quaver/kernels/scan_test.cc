@@ -83,6 +83,31 @@ TEST_P(ScanTest, ScanCodesHoldsTheLargestSum) {
   }
 }
 
+TEST_P(ScanTest, EstimatesAreRoundedAlike) {
+  Random random(4);
+  const EstimateLine line = {
+      .step = 0.37f, .offset = -11.3f, .base = 0.21f, .threshold = 0.5f};
+  for (const size_t num_blocks : {1, 2, 3, 8}) {
+    const size_t N = num_blocks * kScanBlock;
+    std::vector<uint16_t> sums(N);
+    for (uint16_t& sum : sums) sum = static_cast<uint16_t>(random.Next());
+    sums[0] = 0xFFFF;
+    const auto factors = RandomFloats(random, N);
+    std::vector<float> estimates(N);
+    std::vector<uint32_t> above(num_blocks, 0xABCD);
+    scan().estimate(sums.data(), factors.data(), num_blocks, line,
+                    estimates.data(), above.data());
+    for (size_t i = 0; i < N; ++i) {
+      const float scaled = line.step * static_cast<float>(sums[i]);
+      const float product = scaled + line.offset;
+      const float weighed = factors[i] * product;
+      ASSERT_EQ(estimates[i], line.base + weighed);
+      ASSERT_EQ(((above[i / kScanBlock] >> (i % kScanBlock)) & 1) != 0,
+                estimates[i] > line.threshold);
+    }
+  }
+}
+
 TEST_P(ScanTest, IntegerDotIsExact) {
   Random random(2);
   for (const size_t D : AwkwardSizes()) {

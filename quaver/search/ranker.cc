@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
-#include <unordered_map>
+#include <utility>
 
 #include "quaver/search/rank_weights.h"
 
@@ -59,12 +59,21 @@ struct WholeScore {
 
   void Compare(const Query& query, std::string_view text, int length) {
     const int typed = query.whole.length();
-    const float similarity = Similarity(query, text, typed + length);
-    whole = std::max(whole, similarity);
-    open = std::max(open,
-                    length <= typed
-                        ? similarity
-                        : Similarity(query, Beginning(text, typed), 2 * typed));
+    // Each letter of difference costs an edit: most texts need no comparison.
+    const float most = MostSimilar(typed, length);
+    if (most > whole || (length <= typed && most > open)) {
+      const float similarity = Similarity(query, text, typed + length);
+      whole = std::max(whole, similarity);
+      if (length <= typed) open = std::max(open, similarity);
+    }
+    if (query.open && length > typed && open < 1) {
+      open = std::max(open,
+                      Similarity(query, Beginning(text, typed), 2 * typed));
+    }
+  }
+
+  static float MostSimilar(int a, int b) {
+    return a + b == 0 ? 1 : 2.0f * static_cast<float>(std::min(a, b)) / (a + b);
   }
 
   static float Similarity(const Query& query, std::string_view text,
@@ -72,6 +81,62 @@ struct WholeScore {
     if (both_lengths == 0) return 1;
     return 1 - static_cast<float>(query.whole.Indel(text)) / both_lengths;
   }
+};
+
+// The words of a normalised name one by one; empty at the end.
+class WordReader {
+ public:
+  explicit WordReader(std::string_view name) : rest_(name) {}
+  std::string_view Next() {
+    const size_t end = std::min(rest_.find(' '), rest_.size());
+    const std::string_view word = rest_.substr(0, end);
+    rest_.remove_prefix(std::min(end + 1, rest_.size()));
+    return word;
+  }
+
+ private:
+  std::string_view rest_;
+};
+
+// Terms to places: open addressing, as a search asks some thousand times.
+class PlaceMap {
+ public:
+  // The term's place; `place` when it is new.
+  uint32_t FindOrAdd(uint32_t term, uint32_t place) {
+    if (2 * (size_ + 1) > slots_.size()) Grow();
+    Slot& slot = Find(term);
+    if (slot.term == term) return slot.place;
+    slot = {term, place};
+    ++size_;
+    return place;
+  }
+
+ private:
+  static constexpr uint32_t kNoTerm = UINT32_MAX;
+  struct Slot {
+    uint32_t term = kNoTerm;
+    uint32_t place = 0;
+  };
+
+  // Its slot, or the one that it would take.
+  Slot& Find(uint32_t term) {
+    const size_t mask = slots_.size() - 1;
+    size_t at = (term * 0x9E3779B1u) >> 16 & mask;
+    while (slots_[at].term != term && slots_[at].term != kNoTerm) {
+      at = (at + 1) & mask;
+    }
+    return slots_[at];
+  }
+  void Grow() {
+    std::vector<Slot> old(std::max<size_t>(1024, 2 * slots_.size()));
+    old.swap(slots_);
+    for (const Slot& slot : old) {
+      if (slot.term != kNoTerm) Find(slot.term) = slot;
+    }
+  }
+
+  size_t size_ = 0;
+  std::vector<Slot> slots_;  // a power of two
 };
 
 // Features of candidates one by one; the similarities of a word are computed
@@ -83,11 +148,17 @@ class Extractor {
   Features Extract(const Candidate& candidate);
 
  private:
-  const float* TermSimilarities(uint32_t term);
+  const float* TermSimilarities(uint32_t term, std::string_view text);
   float Coverage(uint32_t name);
   void JoinNeighbours(uint32_t name);
   float WordsScore(float* broken) const;
-  void WholeScores(const Candidate& candidate, Features& features) const;
+  void WholeScores(const Candidate& candidate, Features& features);
+  // Valid until the next call.
+  std::string_view Join(std::string_view first, std::string_view between,
+                        std::string_view second) {
+    joined_.assign(first).append(between).append(second);
+    return joined_;
+  }
   float BestPossibleBm25() const;
 
   const Segment& segment_;
@@ -95,10 +166,11 @@ class Extractor {
   const Query& query_;
   size_t num_patterns_;
   float best_bm25_;
-  std::unordered_map<uint32_t, size_t> term_places_;  // in similarities_
+  PlaceMap term_places_;  // in similarities_
   // Of a term to each word and joined pair, [terms seen, num_patterns].
   std::vector<float> similarities_;
   std::vector<float> best_;  // [num_patterns], of the document at hand
+  std::string joined_;
 };
 
 Extractor::Extractor(const Segment& segment, const Query& query)
@@ -119,11 +191,10 @@ float Extractor::BestPossibleBm25() const {
 }
 
 // num_patterns_ values, valid until the next call.
-const float* Extractor::TermSimilarities(uint32_t term) {
-  const auto [entry, is_new] =
-      term_places_.try_emplace(term, similarities_.size());
-  if (!is_new) return &similarities_[entry->second];
-  const std::string_view text = lexical_.term(term);
+const float* Extractor::TermSimilarities(uint32_t term, std::string_view text) {
+  const auto next = static_cast<uint32_t>(similarities_.size());
+  const uint32_t place = term_places_.FindOrAdd(term, next);
+  if (place != next) return &similarities_[place];
   const int length = CodePointCount(text);
   const size_t last = query_.words.size() - 1;
   for (size_t i = 0; i < query_.words.size(); ++i) {
@@ -134,21 +205,24 @@ const float* Extractor::TermSimilarities(uint32_t term) {
     similarities_.push_back(WordSimilarity(query_.joined[i], text, length,
                                            query_.open && i + 1 == last));
   }
-  return &similarities_[entry->second];
+  return &similarities_[next];
 }
 
 // Share of the name's words, by length, that stand in the query; raises best_.
+// The words are read from the name, which lies in one place.
 float Extractor::Coverage(uint32_t name) {
   float covered = 0;
   float total = 0;
+  WordReader words(lexical_.name(name));
   for (const uint32_t term : lexical_.name_terms(name)) {
-    const float* similarities = TermSimilarities(term);
+    const std::string_view word = words.Next();
+    const float* similarities = TermSimilarities(term, word);
     float best = 0;
     for (size_t i = 0; i < num_patterns_; ++i) {
       best = std::max(best, similarities[i]);
       best_[i] = std::max(best_[i], similarities[i]);
     }
-    const auto length = static_cast<float>(lexical_.term(term).size());
+    const auto length = static_cast<float>(word.size());
     covered += best * length;
     total += length;
   }
@@ -157,18 +231,17 @@ float Extractor::Coverage(uint32_t name) {
 
 // Two words of the name that the query joins: "beatit" finds "beat it".
 void Extractor::JoinNeighbours(uint32_t name) {
-  const std::span<const uint32_t> terms = lexical_.name_terms(name);
   for (size_t i = 0; i < query_.words.size(); ++i) {
-    const QueryWord& word = query_.words[i];
-    if (best_[i] > 0.85f || word.length < 4) continue;
-    for (size_t k = 1; k < terms.size(); ++k) {
-      const std::string_view a = lexical_.term(terms[k - 1]);
-      const std::string_view b = lexical_.term(terms[k]);
-      const int length = static_cast<int>(a.size() + b.size());
-      if (std::abs(length - word.length) > 3) continue;
-      const std::string joined = std::string(a) + std::string(b);
-      const auto similarity =
-          static_cast<float>(OsaSimilarity(word.pattern, joined));
+    const QueryWord& query_word = query_.words[i];
+    if (best_[i] > 0.85f || query_word.length < 4) continue;
+    WordReader words(lexical_.name(name));
+    std::string_view last = words.Next();
+    for (std::string_view word = words.Next(); !word.empty();
+         last = std::exchange(word, words.Next())) {
+      const auto length = static_cast<int>(last.size() + word.size());
+      if (std::abs(length - query_word.length) > 3) continue;
+      const auto similarity = static_cast<float>(
+          OsaSimilarity(query_word.pattern, Join(last, "", word)));
       best_[i] = std::max(best_[i], similarity - kJoinPenalty);
     }
   }
@@ -195,8 +268,7 @@ float Extractor::WordsScore(float* broken) const {
   return total > 0 ? found / total : 0;
 }
 
-void Extractor::WholeScores(const Candidate& candidate,
-                            Features& features) const {
+void Extractor::WholeScores(const Candidate& candidate, Features& features) {
   const uint32_t title = lexical_.title_names()[candidate.doc];
   const uint32_t artist = lexical_.artist_names()[candidate.doc];
   const std::string_view t = title == kNoName ? "" : lexical_.name(title);
@@ -208,8 +280,8 @@ void Extractor::WholeScores(const Candidate& candidate,
   if (!a.empty()) {
     score.Compare(query_, a, a_length);
     const int length = t_length + 1 + a_length;
-    score.Compare(query_, fmt::format("{} {}", t, a), length);
-    score.Compare(query_, fmt::format("{} {}", a, t), length);
+    score.Compare(query_, Join(t, " ", a), length);
+    score.Compare(query_, Join(a, " ", t), length);
   }
   features[static_cast<int>(Feature::kWhole)] = score.whole;
   features[static_cast<int>(Feature::kWholeOpen)] =
@@ -257,6 +329,12 @@ std::vector<Features> ExtractFeatures(const Segment& segment,
                                       const Query& query,
                                       std::span<const float> embedding,
                                       std::span<const Candidate> candidates) {
+  std::vector<uint32_t> names;
+  for (const Candidate& candidate : candidates) {
+    names.push_back(segment.lexical().title_names()[candidate.doc]);
+    names.push_back(segment.lexical().artist_names()[candidate.doc]);
+  }
+  segment.lexical().PrefetchNames(names);
   Extractor extractor(segment, query);
   std::vector<Features> features;
   features.reserve(candidates.size());

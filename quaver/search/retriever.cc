@@ -13,14 +13,10 @@ using HitLists = std::array<std::vector<LegHit>, kMaxDocumentTypes>;
 constexpr float kPopularityPrior = 0.05f;
 // Names whose documents are looked at.
 constexpr size_t kMaxNames = 1000;
-// Names below this share of the best n-gram score are not.
-constexpr float kNameCut = 0.25f;
-// The best name has at least this share of the n-grams' weight, as a rule.
-constexpr float kExpectedBest = 0.5f;
-// The n-gram score of a name that has all of the query's n-grams.
-constexpr float kScoreUnits = 60'000;
 // Documents looked at behind one name: above the largest real discography.
 constexpr size_t kMaxDocsPerName = 2000;
+// Words with at least this share of the rarest one's IDF propose documents.
+constexpr float kCollectingIdf = 0.4f;
 // A prefix range with more names than this is searched by popularity instead.
 constexpr uint32_t kMaxRangeNames = 4096;
 // Then at most this many documents are looked at, the most popular first.
@@ -61,12 +57,10 @@ class SegmentSearch {
   HitLists Prefix(int count);
 
  private:
-  float AccumulateGrams();
-  void KeepBestNames();
-  void AddNameDocs(std::span<const uint32_t> docs, float inverse_norm,
-                   HitLists& hits) const;
-  float NameScore(uint32_t doc, float inverse_norm) const;
-  void AccumulateTerm(uint32_t term, float factor);
+  void CollectNameDocs(std::span<const uint32_t> names,
+                       std::vector<uint32_t>& docs) const;
+  float NameScore(const NameScores& scores, uint32_t doc) const;
+  void AccumulateTerm(uint32_t term, bool collect);
   void PrefixByNames(IdRange names, HitLists& hits) const;
   void PrefixByPopularity(IdRange names, int count, HitLists& hits) const;
   void PrefixByTerms(std::string_view prefix, int count, HitLists& hits) const;
@@ -79,161 +73,92 @@ class SegmentSearch {
   const Query& query_;
   const AcceptDoc& accept_;
   RetrieverScratch& scratch_;
-  float score_unit_ = 0;  // of name_scores
 };
 
-// Adds the weight to each name's score and appends the names whose score was 0
-// to `touched`, which has room for all names and one more. Without branches:
-// whether a name is new is a coin toss.
-size_t AddAndCollect(std::span<const uint32_t> names, uint16_t weight,
-                     std::vector<uint16_t>& scores, uint32_t* touched,
-                     size_t num_touched) {
-  for (const uint32_t name : names) {
-    const uint16_t score = scores[name];
-    touched[num_touched] = name;
-    num_touched += score == 0;
-    scores[name] = static_cast<uint16_t>(score + weight);
-  }
-  return num_touched;
-}
-
-// Fills name_scores with sums of squared weights and `touched` with every name
-// that may reach kNameCut of the best; returns the query's norm. Names are
-// collected from the rarer n-grams only: what the frequent ones weigh together
-// is below the cut (the MaxScore rule of Turtle & Flood 1995).
-float SegmentSearch::AccumulateGrams() {
-  struct List {
-    std::span<const uint32_t> names;
-    float weight;
-  };
-  std::vector<List> lists;
-  float square = 0;
-  for (const Gram gram : query_.grams) {
-    const std::span<const uint32_t> names = lexical_.gram_names(gram);
-    const float idf = lexical_.GramIdf(names.size());
-    square += idf * idf;
-    if (!names.empty()) lists.push_back({names, idf * idf});
-  }
-  std::sort(lists.begin(), lists.end(),
-            [](const List& a, const List& b) { return a.weight > b.weight; });
-  float left = 0;
-  for (const List& list : lists) left += list.weight;
-  const float cut = kExpectedBest * kNameCut * left;
-
-  // 16 bits a score keep the array in the L2 cache; kScoreUnits is the whole.
-  score_unit_ = left / kScoreUnits;
-  std::vector<uint16_t>& scores = scratch_.name_scores;
-  scores.assign(lexical_.num_names(), 0);
-  scratch_.touched.resize(size_t{lexical_.num_names()} + 1);
-  size_t num_touched = 0;
-  for (const List& list : lists) {
-    const auto weight = static_cast<uint16_t>(list.weight / score_unit_);
-    if (left >= cut) {
-      num_touched = AddAndCollect(list.names, weight, scores,
-                                  scratch_.touched.data(), num_touched);
-    } else {
-      for (const uint32_t name : list.names) scores[name] += weight;
-    }
-    left -= list.weight;
-  }
-  scratch_.touched.resize(num_touched);
-  return std::sqrt(square);
-}
-
 // The greatest cosine of the query with the title, the artist and both.
-float SegmentSearch::NameScore(uint32_t doc, float inverse_norm) const {
+float SegmentSearch::NameScore(const NameScores& scores, uint32_t doc) const {
   const uint32_t title = lexical_.title_names()[doc];
   const uint32_t artist = lexical_.artist_names()[doc];
-  const std::vector<uint16_t>& scores = scratch_.name_scores;
-  float title_score = 0, title_norm = 0, artist_score = 0, artist_norm = 0;
+  float title_sum = 0, title_norm = 0;
   float best = 0;
   if (title != kNoName) {
-    title_score = scores[title] * score_unit_;
+    title_sum = scores.sum(title);
     title_norm = lexical_.gram_norm(title);
-    best = title_score / title_norm;
+    best = title_sum / title_norm;
   }
   if (artist != kNoName) {
-    artist_score = scores[artist] * score_unit_;
-    artist_norm = lexical_.gram_norm(artist);
-    best = std::max(best, artist_score / artist_norm);
+    const float artist_sum = scores.sum(artist);
+    const float artist_norm = lexical_.gram_norm(artist);
+    best = std::max(best, artist_sum / artist_norm);
     // The two share few n-grams: as if they shared none.
-    best = std::max(best, (title_score + artist_score) /
+    best = std::max(best, (title_sum + artist_sum) /
                               std::sqrt(title_norm * title_norm +
                                         artist_norm * artist_norm));
   }
-  return best * inverse_norm;
+  return best / scores.norm();
 }
 
-void SegmentSearch::AddNameDocs(std::span<const uint32_t> docs,
-                                float inverse_norm, HitLists& hits) const {
-  for (const uint32_t doc :
-       docs.first(std::min(docs.size(), kMaxDocsPerName))) {
-    if (!accept_(doc)) continue;
-    Push(doc,
-         NameScore(doc, inverse_norm) +
-             kPopularityPrior * segment_.popularity()[doc],
-         hits);
-  }
-}
-
-// Cuts `touched` to about the kMaxNames best by score / sqrt(norm), which is
-// fair to short names (as the cosine is) and to long ones (as the score is).
-void SegmentSearch::KeepBestNames() {
-  constexpr int kBuckets = 512;
-  std::vector<uint32_t>& names = scratch_.touched;
-  std::vector<float>& values = scratch_.values;
-  values.resize(names.size());
-  float best = 0;
-  for (size_t i = 0; i < names.size(); ++i) {
-    values[i] = scratch_.name_scores[names[i]] /
-                std::sqrt(lexical_.gram_norm(names[i]));
-    best = std::max(best, values[i]);
-  }
-  const float scale = (kBuckets - 1) / std::max(best, 1e-6f);
-  std::array<uint32_t, kBuckets> counts = {};
-  for (const float value : values) ++counts[static_cast<int>(value * scale)];
-  int bucket = kBuckets - 1;
-  for (size_t kept = counts[bucket]; bucket > 0; --bucket) {
-    kept += counts[bucket - 1];
-    if (kept > kMaxNames) break;
-  }
-  size_t kept = 0;
-  for (size_t i = 0; i < names.size(); ++i) {
-    if (static_cast<int>(values[i] * scale) >= bucket) {
-      names[kept++] = names[i];
-    }
-  }
-  names.resize(kept);
+// Documents with one of the names as title or artist, perhaps twice. Each loop
+// here and in Names reads one array for all: waiting for the memory of one
+// document after the other would take twice as long.
+void SegmentSearch::CollectNameDocs(std::span<const uint32_t> names,
+                                    std::vector<uint32_t>& docs) const {
+  docs.clear();
+  const auto add = [&](std::span<const uint32_t> more) {
+    more = more.first(std::min(more.size(), kMaxDocsPerName));
+    docs.insert(docs.end(), more.begin(), more.end());
+  };
+  for (const uint32_t name : names) add(lexical_.title_docs(name));
+  for (const uint32_t name : names) add(lexical_.artist_docs(name));
+  std::erase_if(docs, [this](uint32_t doc) { return !accept_(doc); });
 }
 
 HitLists SegmentSearch::Names() {
   HitLists hits;
-  const float norm = AccumulateGrams();
-  if (norm == 0) return hits;
-  KeepBestNames();
-  for (const uint32_t name : scratch_.touched) {
-    AddNameDocs(lexical_.title_docs(name), 1 / norm, hits);
-    AddNameDocs(lexical_.artist_docs(name), 1 / norm, hits);
+  NameScores scores(lexical_, query_.grams, scratch_.names);
+  if (scores.norm() == 0) return hits;
+  std::vector<uint32_t>& docs = scratch_.touched;
+  CollectNameDocs(scores.Best(kMaxNames), docs);
+  std::vector<float>& popularity = scratch_.values;
+  popularity.clear();
+  for (const uint32_t doc : docs) {
+    popularity.push_back(segment_.popularity()[doc]);
+  }
+  for (size_t i = 0; i < docs.size(); ++i) {
+    Push(docs[i], NameScore(scores, docs[i]) + kPopularityPrior * popularity[i],
+         hits);
   }
   return hits;
 }
 
-void SegmentSearch::AccumulateTerm(uint32_t term, float factor) {
+// Adds a term to the scores of its documents; appends new ones to `touched`
+// where `collect`.
+void SegmentSearch::AccumulateTerm(uint32_t term, bool collect) {
   const TermPostings postings = lexical_.postings(term);
-  const float weight = factor * lexical_.TermIdf(term) / 255;
+  const float weight = lexical_.TermIdf(term) / 255;
   for (size_t i = 0; i < postings.docs.size(); ++i) {
     float& score = scratch_.doc_scores[postings.docs[i]];
-    if (score == 0) scratch_.touched.push_back(postings.docs[i]);
+    if (score == 0) {
+      if (!collect) continue;
+      scratch_.touched.push_back(postings.docs[i]);
+    }
     score += weight * postings.impacts[i];
   }
 }
 
+// Documents that have none but the query's most frequent words are left out:
+// "the" alone says nothing where a rarer word was typed, too.
 HitLists SegmentSearch::Words() {
   scratch_.doc_scores.resize(segment_.num_documents(), 0);
   scratch_.touched.clear();
+  std::vector<std::pair<float, uint32_t>> terms;  // rarest first
   for (const QueryWord& word : query_.words) {
     const auto term = lexical_.FindTerm(word.text);
-    if (term) AccumulateTerm(*term, 1);
+    if (term) terms.emplace_back(-lexical_.TermIdf(*term), *term);
+  }
+  std::sort(terms.begin(), terms.end());
+  for (const auto& [negated_idf, term] : terms) {
+    AccumulateTerm(term, negated_idf <= kCollectingIdf * terms[0].first);
   }
   HitLists hits;
   for (const uint32_t doc : scratch_.touched) {

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "quaver/index/name_scores.h"
 #include "quaver/index/snapshot.h"
 #include "quaver/search/query.h"
 
@@ -35,8 +36,8 @@ struct Candidate {
 
 // Arrays as large as a segment, reused between calls. One a thread.
 struct RetrieverScratch {
-  std::vector<uint16_t> name_scores;  // [num_names]
-  std::vector<float> doc_scores;      // [num_documents]
+  NameScoreArrays names;
+  std::vector<float> doc_scores;  // [num_documents]
   std::vector<uint32_t> touched;
   std::vector<float> values;  // of what was touched
 };

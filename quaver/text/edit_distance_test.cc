@@ -131,6 +131,12 @@ TEST(EditDistanceTest, SimilaritiesLieBetweenZeroAndOne) {
 TEST(CodePointCountTest, CountsCodePoints) {
   EXPECT_EQ(CodePointCount(""), 0);
   EXPECT_EQ(CodePointCount("aé한😀"), 4);
+  for (int repeats = 1; repeats < 20; ++repeats) {
+    std::string text;
+    for (int i = 0; i < repeats; ++i) text += "xé한";
+    EXPECT_EQ(CodePointCount(text), 3 * repeats);
+    EXPECT_EQ(CodePointCount(text + "😀"), 3 * repeats + 1);
+  }
 }
 
 }  // namespace

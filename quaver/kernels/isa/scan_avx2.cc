@@ -96,6 +96,30 @@ void ScanCodes(const uint8_t* tables, const uint8_t* codes, size_t num_bytes,
   }
 }
 
+void Estimate(const uint16_t* sums, const float* factors, size_t num_blocks,
+              const EstimateLine& line, float* estimates, uint32_t* above) {
+  const __m256 step = _mm256_set1_ps(line.step);
+  const __m256 offset = _mm256_set1_ps(line.offset);
+  const __m256 base = _mm256_set1_ps(line.base);
+  const __m256 threshold = _mm256_set1_ps(line.threshold);
+  constexpr size_t kLanes = 8;
+  for (size_t block = 0; block < num_blocks; ++block) {
+    above[block] = 0;
+    for (size_t i = 0; i < kScanBlock; i += kLanes) {
+      const size_t at = block * kScanBlock + i;
+      const __m256 sum = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(
+          _mm_loadu_si128(reinterpret_cast<const __m128i*>(sums + at))));
+      const __m256 product = _mm256_add_ps(_mm256_mul_ps(step, sum), offset);
+      const __m256 estimate = _mm256_add_ps(
+          base, _mm256_mul_ps(_mm256_loadu_ps(factors + at), product));
+      _mm256_storeu_ps(estimates + at, estimate);
+      const auto bits = static_cast<uint32_t>(_mm256_movemask_ps(
+          _mm256_cmp_ps(estimate, threshold, _CMP_GT_OQ)));
+      above[block] |= bits << i;
+    }
+  }
+}
+
 int32_t DotI16I8(const int16_t* a, const int8_t* b, size_t D) {
   __m256i sums = _mm256_setzero_si256();
   size_t i = 0;
@@ -141,6 +165,6 @@ float DotF32(const float* a, const float* b, size_t D) {
 
 }  // namespace
 
-const ScanKernels kScanAvx2 = {ScanCodes, DotI16I8, DotF32};
+const ScanKernels kScanAvx2 = {ScanCodes, Estimate, DotI16I8, DotF32};
 
 }  // namespace quaver

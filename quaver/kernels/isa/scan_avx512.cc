@@ -109,6 +109,30 @@ void ScanCodes(const uint8_t* tables, const uint8_t* codes, size_t num_bytes,
   }
 }
 
+void Estimate(const uint16_t* sums, const float* factors, size_t num_blocks,
+              const EstimateLine& line, float* estimates, uint32_t* above) {
+  const __m512 step = _mm512_set1_ps(line.step);
+  const __m512 offset = _mm512_set1_ps(line.offset);
+  const __m512 base = _mm512_set1_ps(line.base);
+  const __m512 threshold = _mm512_set1_ps(line.threshold);
+  constexpr size_t kLanes = 16;
+  for (size_t block = 0; block < num_blocks; ++block) {
+    above[block] = 0;
+    for (size_t i = 0; i < kScanBlock; i += kLanes) {
+      const size_t at = block * kScanBlock + i;
+      const __m512 sum = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums + at))));
+      const __m512 product = _mm512_add_ps(_mm512_mul_ps(step, sum), offset);
+      const __m512 estimate = _mm512_add_ps(
+          base, _mm512_mul_ps(_mm512_loadu_ps(factors + at), product));
+      _mm512_storeu_ps(estimates + at, estimate);
+      const uint32_t bits =
+          _mm512_cmp_ps_mask(estimate, threshold, _CMP_GT_OQ);
+      above[block] |= bits << i;
+    }
+  }
+}
+
 int32_t DotI16I8(const int16_t* a, const int8_t* b, size_t D) {
   __m512i sums = _mm512_setzero_si512();
   size_t i = 0;
@@ -156,6 +180,6 @@ float DotF32(const float* a, const float* b, size_t D) {
 
 }  // namespace
 
-const ScanKernels kScanAvx512 = {ScanCodes, DotI16I8, DotF32};
+const ScanKernels kScanAvx512 = {ScanCodes, Estimate, DotI16I8, DotF32};
 
 }  // namespace quaver

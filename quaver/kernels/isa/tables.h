@@ -3,6 +3,7 @@
 
 #include "quaver/kernels/dense.h"
 #include "quaver/kernels/scan.h"
+#include "quaver/kernels/tally.h"
 
 namespace quaver {
 
@@ -19,5 +20,9 @@ extern const DenseKernels kDenseAvx512;  // AVX-512 F, BW, DQ, VL
 extern const ScanKernels kScanScalar;
 extern const ScanKernels kScanAvx2;    // AVX2, FMA
 extern const ScanKernels kScanAvx512;  // AVX-512 F, BW, DQ, VL
+
+extern const TallyKernels kTallyScalar;
+extern const TallyKernels kTallyAvx2;
+extern const TallyKernels kTallyAvx512;  // AVX-512 F, BW
 
 }  // namespace quaver
