@@ -113,8 +113,8 @@ void Estimate(const uint16_t* sums, const float* factors, size_t num_blocks,
       const __m256 estimate = _mm256_add_ps(
           base, _mm256_mul_ps(_mm256_loadu_ps(factors + at), product));
       _mm256_storeu_ps(estimates + at, estimate);
-      const auto bits = static_cast<uint32_t>(_mm256_movemask_ps(
-          _mm256_cmp_ps(estimate, threshold, _CMP_GT_OQ)));
+      const auto bits = static_cast<uint32_t>(
+          _mm256_movemask_ps(_mm256_cmp_ps(estimate, threshold, _CMP_GT_OQ)));
       above[block] |= bits << i;
     }
   }

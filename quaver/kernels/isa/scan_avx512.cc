@@ -126,8 +126,7 @@ void Estimate(const uint16_t* sums, const float* factors, size_t num_blocks,
       const __m512 estimate = _mm512_add_ps(
           base, _mm512_mul_ps(_mm512_loadu_ps(factors + at), product));
       _mm512_storeu_ps(estimates + at, estimate);
-      const uint32_t bits =
-          _mm512_cmp_ps_mask(estimate, threshold, _CMP_GT_OQ);
+      const uint32_t bits = _mm512_cmp_ps_mask(estimate, threshold, _CMP_GT_OQ);
       above[block] |= bits << i;
     }
   }

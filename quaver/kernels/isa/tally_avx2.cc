@@ -78,8 +78,8 @@ size_t Select(const uint16_t* values, size_t N, uint16_t least,
   for (size_t i = 0; i < N; i += kTallyBlock) {
     for (uint32_t bits = Reach(values + i, bound); bits != 0;
          bits &= bits - 1) {
-      items[count++] = static_cast<uint32_t>(i) +
-                       static_cast<uint32_t>(__builtin_ctz(bits));
+      items[count++] =
+          static_cast<uint32_t>(i) + static_cast<uint32_t>(__builtin_ctz(bits));
     }
   }
   return count;

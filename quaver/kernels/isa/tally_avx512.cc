@@ -13,8 +13,8 @@ void AddWeights(const uint32_t* const* bitmaps, const uint16_t* weights,
     for (size_t j = 0; j < J; ++j) {
       const __m512i weight =
           _mm512_set1_epi16(static_cast<int16_t>(weights[j]));
-      sum = _mm512_mask_add_epi16(sum, bitmaps[j][i / kTallyBlock], sum,
-                                  weight);
+      sum =
+          _mm512_mask_add_epi16(sum, bitmaps[j][i / kTallyBlock], sum, weight);
     }
     _mm512_storeu_si512(scores + i, sum);
   }
@@ -41,11 +41,11 @@ size_t Select(const uint16_t* values, size_t N, uint16_t least,
   const __m512i bound = _mm512_set1_epi16(static_cast<int16_t>(least));
   size_t count = 0;
   for (size_t i = 0; i < N; i += kTallyBlock) {
-    for (uint32_t bits = _mm512_cmpge_epu16_mask(
-             _mm512_loadu_si512(values + i), bound);
+    for (uint32_t bits =
+             _mm512_cmpge_epu16_mask(_mm512_loadu_si512(values + i), bound);
          bits != 0; bits &= bits - 1) {
-      items[count++] = static_cast<uint32_t>(i) +
-                       static_cast<uint32_t>(__builtin_ctz(bits));
+      items[count++] =
+          static_cast<uint32_t>(i) + static_cast<uint32_t>(__builtin_ctz(bits));
     }
   }
   return count;
