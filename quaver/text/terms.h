@@ -17,4 +17,11 @@ std::string Squeeze(std::string_view normalized);
 // A second name to index beside the first; not a form to compare in. O(bytes).
 std::string Unstyle(std::string_view text);
 
+// What forms of an English word have in common: "song" of "songs", "danc" of
+// "dance", "dances", "danced" and "dancing", "stori" of "story" and "stories",
+// "run" of "running" (the plural and verb endings of Porter 1980, step 1, and a
+// final e). A normalised word in, not always a word out; words of other
+// languages may lose an ending, too. O(bytes).
+std::string LightStem(std::string_view word);
+
 }  // namespace quaver
