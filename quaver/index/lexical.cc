@@ -10,9 +10,9 @@ namespace {
 
 absl::Status Damaged(const Artifact& artifact, const std::string& tensor,
                      const std::string& reason) {
-  return absl::InvalidArgumentError(fmt::format(
-      "{}: tensor {}: {}; rebuild the index from its catalogue",
-      artifact.path(), tensor, reason));
+  return absl::InvalidArgumentError(
+      fmt::format("{}: tensor {}: {}; rebuild the index from its catalogue",
+                  artifact.path(), tensor, reason));
 }
 
 bool AreOffsets(std::span<const uint32_t> offsets, size_t total) {
@@ -98,10 +98,9 @@ absl::Status LexicalIndex::Read(const Artifact& artifact) {
   RETURN_IF_ERROR(ReadStrings(artifact, "lexical.names", names_));
   RETURN_IF_ERROR(ReadLists(artifact, "lexical.postings", num_terms(),
                             num_documents_, postings_));
-  ASSIGN_OR_RETURN(
-      impacts_,
-      artifact.Get<uint8_t>("lexical.postings.impacts",
-                            {static_cast<int64_t>(postings_.ids.size())}));
+  ASSIGN_OR_RETURN(impacts_, artifact.Get<uint8_t>(
+                                 "lexical.postings.impacts",
+                                 {static_cast<int64_t>(postings_.ids.size())}));
   RETURN_IF_ERROR(ReadLists(artifact, "lexical.name_terms", num_names(),
                             num_terms(), name_terms_));
   RETURN_IF_ERROR(ReadLists(artifact, "lexical.title_docs", num_names(),
@@ -121,8 +120,8 @@ absl::Status LexicalIndex::Read(const Artifact& artifact) {
   RETURN_IF_ERROR(ReadLists(artifact, "lexical.gram_names",
                             static_cast<uint32_t>(grams_.size()), num_names(),
                             gram_names_));
-  ASSIGN_OR_RETURN(gram_norms_, artifact.Get<float>("lexical.gram_norms",
-                                                    {num_names()}));
+  ASSIGN_OR_RETURN(gram_norms_,
+                   artifact.Get<float>("lexical.gram_norms", {num_names()}));
   for (const float norm : gram_norms_) {
     if (!(norm > 0 && norm < 1e9f)) {
       return Damaged(artifact, "lexical.gram_norms", "out of range");
@@ -202,6 +201,7 @@ void LexicalIndex::PrefetchNames(std::span<const uint32_t> names) const {
     if (name == kNoName) continue;
     __builtin_prefetch(&names_.offsets_[name]);
     __builtin_prefetch(&name_terms_.offsets[name]);
+    __builtin_prefetch(&artist_docs_.offsets[name]);
   }
   for (const uint32_t name : names) {
     if (name == kNoName) continue;

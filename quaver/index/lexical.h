@@ -60,9 +60,9 @@ class LexicalIndex {
   IdRange NamePrefix(std::string_view prefix) const;
   // Of each word, in order.
   std::span<const uint32_t> name_terms(uint32_t name) const;
-  // Asks for the memory of name() and name_terms() of names that will be read
-  // next, kNoName left out: they lie far apart, and waiting for one after the
-  // other takes longer than reading them.
+  // Asks for the memory of name(), name_terms() and the size of artist_docs()
+  // of names that will be read next, kNoName left out: they lie far apart, and
+  // waiting for one after the other takes longer than reading them.
   void PrefetchNames(std::span<const uint32_t> names) const;
   // Documents whose title or artist the name is, rising.
   std::span<const uint32_t> title_docs(uint32_t name) const;
@@ -99,8 +99,7 @@ class LexicalIndex {
   class StringTable {
    public:
     uint32_t size() const {
-      return offsets_.empty() ? 0
-                              : static_cast<uint32_t>(offsets_.size() - 1);
+      return offsets_.empty() ? 0 : static_cast<uint32_t>(offsets_.size() - 1);
     }
     std::string_view operator[](uint32_t i) const {
       return bytes_.substr(offsets_[i], offsets_[i + 1] - offsets_[i]);
@@ -130,8 +129,7 @@ class LexicalIndex {
   absl::Status ReadLists(const Artifact& artifact, const std::string& name,
                          uint32_t num_lists, uint32_t id_bound,
                          Lists& lists) const;
-  absl::Status ReadNameColumn(const Artifact& artifact,
-                              const std::string& name,
+  absl::Status ReadNameColumn(const Artifact& artifact, const std::string& name,
                               std::span<const uint32_t>& column) const;
 
   std::shared_ptr<const Artifact> artifact_;

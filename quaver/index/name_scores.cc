@@ -14,11 +14,6 @@ namespace {
 constexpr float kAllUnits = 60'000;
 constexpr int kBuckets = 1024;  // of values
 
-struct WeighedGram {
-  uint32_t gram;
-  float weight;
-};
-
 // Where the `count` greatest values begin, to a bucket.
 uint16_t LeastOfBest(std::span<const uint16_t> values,
                      std::span<const uint32_t> names, uint16_t greatest,
@@ -37,37 +32,48 @@ uint16_t LeastOfBest(std::span<const uint16_t> values,
 }  // namespace
 
 NameScores::NameScores(const LexicalIndex& lexical, std::span<const Gram> grams,
-                       NameScoreArrays& arrays)
+                       std::span<const Gram> guesses, NameScoreArrays& arrays)
     : lexical_(lexical), arrays_(arrays) {
   std::vector<WeighedGram> known;
-  float square = 0, total = 0;
+  norm_ = std::sqrt(Weigh(grams, known));
+  Weigh(guesses, known);
+  AddUp(known);
+}
+
+float NameScores::Weigh(std::span<const Gram> grams,
+                        std::vector<WeighedGram>& known) const {
+  float square = 0;
   for (const Gram gram : grams) {
-    const std::optional<uint32_t> found = lexical.FindGram(gram);
+    const std::optional<uint32_t> found = lexical_.FindGram(gram);
     const float idf =
-        lexical.GramIdf(found ? lexical.gram_names(*found).size() : 0);
+        lexical_.GramIdf(found ? lexical_.gram_names(*found).size() : 0);
     square += idf * idf;
-    if (!found) continue;
-    known.push_back({*found, idf * idf});
-    total += idf * idf;
+    if (found) known.push_back({*found, idf * idf});
   }
-  norm_ = std::sqrt(square);
+  return square;
+}
+
+void NameScores::AddUp(std::span<const WeighedGram> grams) {
+  std::vector<uint16_t>& units = arrays_.units;
+  units.assign(lexical_.padded_names(), 0);
+  float total = 0;
+  for (const WeighedGram& gram : grams) total += gram.weight;
   unit_ = total / kAllUnits;
-  arrays.units.assign(lexical.padded_names(), 0);
   std::vector<const uint32_t*> bitmaps;
   std::vector<uint16_t> weights;
-  for (const auto& [gram, weight] : known) {
-    const auto units = static_cast<uint16_t>(weight / unit_);
-    if (const uint32_t* bitmap = lexical.gram_bitmap(gram)) {
+  for (const auto& [gram, weight] : grams) {
+    const auto added = static_cast<uint16_t>(weight / unit_);
+    if (const uint32_t* bitmap = lexical_.gram_bitmap(gram)) {
       bitmaps.push_back(bitmap);
-      weights.push_back(units);
+      weights.push_back(added);
       continue;
     }
-    for (const uint32_t name : lexical.gram_names(gram)) {
-      arrays.units[name] = static_cast<uint16_t>(arrays.units[name] + units);
+    for (const uint32_t name : lexical_.gram_names(gram)) {
+      units[name] = static_cast<uint16_t>(units[name] + added);
     }
   }
-  lexical.tally().add_weights(bitmaps.data(), weights.data(), bitmaps.size(),
-                              arrays.units.size(), arrays.units.data());
+  lexical_.tally().add_weights(bitmaps.data(), weights.data(), bitmaps.size(),
+                               units.size(), units.data());
 }
 
 std::span<const uint32_t> NameScores::Best(size_t count) {
@@ -80,8 +86,8 @@ std::span<const uint32_t> NameScores::Best(size_t count) {
                   arrays_.values.data());
   const auto floor = static_cast<uint16_t>(
       std::max(1.0f, kLeastShare * static_cast<float>(greatest)));
-  size_t num_names = tally.select(arrays_.values.data(), padded, floor,
-                                  arrays_.names.data());
+  size_t num_names =
+      tally.select(arrays_.values.data(), padded, floor, arrays_.names.data());
   if (num_names > count) {
     const uint16_t least = LeastOfBest(
         arrays_.values, {arrays_.names.data(), num_names}, greatest, count);

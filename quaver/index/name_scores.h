@@ -1,6 +1,6 @@
 // How alike every name of a segment is to a query, by n-grams.
 //
-//   NameScores scores(lexical, query_grams, arrays);
+//   NameScores scores(lexical, query_grams, {}, arrays);
 //   for (uint32_t name : scores.Best(1000)) {
 //     cosine = scores.sum(name) / (scores.norm() * lexical.gram_norm(name));
 #pragma once
@@ -28,8 +28,10 @@ struct NameScoreArrays {
 // 300,000 names. Refers to its arguments.
 class NameScores {
  public:
+  // `guesses` are n-grams of what the query may have meant: they count in the
+  // sums, not in the query's length. None may be among `grams`.
   NameScores(const LexicalIndex& lexical, std::span<const Gram> grams,
-             NameScoreArrays& arrays);
+             std::span<const Gram> guesses, NameScoreArrays& arrays);
 
   // Length of the query's vector; 0 when it has no n-gram.
   float norm() const { return norm_; }
@@ -43,6 +45,15 @@ class NameScores {
   std::span<const uint32_t> Best(size_t count);
 
  private:
+  struct WeighedGram {
+    uint32_t gram;
+    float weight;
+  };
+  // Appends those that the segment has; returns the sum of all squared weights.
+  float Weigh(std::span<const Gram> grams,
+              std::vector<WeighedGram>& known) const;
+  void AddUp(std::span<const WeighedGram> grams);
+
   const LexicalIndex& lexical_;
   NameScoreArrays& arrays_;
   float norm_ = 0;

@@ -25,9 +25,8 @@ struct Strings {
 };
 
 absl::Status Damaged(const Artifact& artifact, const std::string& reason) {
-  return absl::InvalidArgumentError(
-      fmt::format("{}: {}; rebuild the index from its catalogue",
-                  artifact.path(), reason));
+  return absl::InvalidArgumentError(fmt::format(
+      "{}: {}; rebuild the index from its catalogue", artifact.path(), reason));
 }
 
 absl::Status ReadStrings(const Artifact& artifact, const std::string& name,
@@ -93,8 +92,8 @@ absl::Status Segment::Impl::CheckColumns() {
       (!types.empty() && types.back() >= kMaxDocumentTypes)) {
     return Damaged(*artifact, "types are not in order");
   }
-  if (!AllBelow(genre_ids, genres.size()) ||
-      !AllBelow(texts, strings.size()) || !AllBelow(id_order, types.size())) {
+  if (!AllBelow(genre_ids, genres.size()) || !AllBelow(texts, strings.size()) ||
+      !AllBelow(id_order, types.size())) {
     return Damaged(*artifact, "a column points outside its table");
   }
   if (!std::all_of(popularity.begin(), popularity.end(),
@@ -164,11 +163,11 @@ DocumentView Segment::document(uint32_t doc) const {
 }
 
 std::optional<uint32_t> Segment::Find(std::string_view id) const {
-  const auto found = std::lower_bound(
-      impl_->id_order.begin(), impl_->id_order.end(), id,
-      [this](uint32_t doc, std::string_view wanted) {
-        return impl_->text(doc, kId) < wanted;
-      });
+  const auto found =
+      std::lower_bound(impl_->id_order.begin(), impl_->id_order.end(), id,
+                       [this](uint32_t doc, std::string_view wanted) {
+                         return impl_->text(doc, kId) < wanted;
+                       });
   if (found == impl_->id_order.end() || impl_->text(*found, kId) != id) {
     return std::nullopt;
   }
@@ -177,9 +176,7 @@ std::optional<uint32_t> Segment::Find(std::string_view id) const {
 
 std::span<const uint8_t> Segment::types() const { return impl_->types; }
 std::span<const int16_t> Segment::years() const { return impl_->years; }
-std::span<const float> Segment::popularity() const {
-  return impl_->popularity;
-}
+std::span<const float> Segment::popularity() const { return impl_->popularity; }
 std::span<const uint32_t> Segment::genres() const { return impl_->genre_ids; }
 const std::vector<std::string_view>& Segment::genre_names() const {
   return impl_->genre_names;

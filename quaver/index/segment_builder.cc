@@ -16,8 +16,8 @@ namespace {
 class StringColumn {
  public:
   uint32_t Add(const std::string& text) {
-    const auto [entry, inserted] = places_.try_emplace(
-        text, static_cast<uint32_t>(offsets_.size() - 1));
+    const auto [entry, inserted] =
+        places_.try_emplace(text, static_cast<uint32_t>(offsets_.size() - 1));
     if (inserted) {
       bytes_ += text;
       offsets_.push_back(static_cast<uint32_t>(bytes_.size()));
@@ -119,9 +119,7 @@ absl::Status SegmentBuilder::Add(Document document) {
   return absl::OkStatus();
 }
 
-size_t SegmentBuilder::num_documents() const {
-  return impl_->documents.size();
-}
+size_t SegmentBuilder::num_documents() const { return impl_->documents.size(); }
 
 absl::StatusOr<ArtifactWriter> SegmentBuilder::Finish() {
   std::vector<Document> documents = std::move(impl_->documents);

@@ -45,10 +45,10 @@ QueryWord::QueryWord(std::string word)
     : text(std::move(word)),
       pattern(text),
       length(pattern.length()),
-      weight(static_cast<float>(length)) {
-  if (std::find(kFillers.begin(), kFillers.end(), text) != kFillers.end()) {
-    weight *= kFillerWeight;
-  }
+      weight(static_cast<float>(length)),
+      is_filler(std::find(kFillers.begin(), kFillers.end(), text) !=
+                kFillers.end()) {
+  if (is_filler) weight *= kFillerWeight;
 }
 
 Query PrepareQuery(std::string_view raw) {

@@ -10,14 +10,15 @@
 
 namespace quaver {
 
-inline constexpr size_t kMaxQueryWords = 16;  // later ones only embed
+inline constexpr size_t kMaxQueryWords = 24;  // later ones only embed
 
 // A word of the query, or two neighbours typed as one.
 struct QueryWord {
   std::string text;
   EditPattern pattern;
-  int length;    // code points
-  float weight;  // of the word in the query; fillers weigh less
+  int length;      // code points
+  float weight;    // of the word in the query; fillers weigh less
+  bool is_filler;  // "song", "podcast", "by"
 
   explicit QueryWord(std::string word);
 };

@@ -2,372 +2,75 @@
 #include "quaver/search/ranker.h"
 
 #include <algorithm>
-#include <cmath>
-#include <string>
-#include <utility>
 
 #include "quaver/search/rank_weights.h"
 
 namespace quaver {
 namespace {
 
-// Less than this is chance: two random English words of six letters share
-// more than 30 % of their letters in order less than one time in twenty.
-constexpr float kLeastSimilarity = 0.3f;
-// A beginning is a little less than the whole word.
-constexpr float kPrefixPenalty = 0.03f;
-constexpr float kJoinPenalty = 0.02f;
-// A query word with less has found no partner.
-constexpr float kPartner = 0.6f;
-// Nearness of a query's best candidate: names with mistakes are above the
-// first, descriptions mostly below the second.
-constexpr float kNamed = 0.72f;
-constexpr float kUnnamed = 0.58f;
-
-// The first `count` code points.
-std::string_view Beginning(std::string_view text, int count) {
-  size_t end = 0;
-  while (end < text.size() && count > 0) {
-    ++end;
-    while (end < text.size() && (text[end] & 0xC0) == 0x80) ++end;
-    --count;
-  }
-  return text.substr(0, end);
-}
-
-float WordSimilarity(const QueryWord& word, std::string_view term, int length,
-                     bool open) {
-  const int longer = std::max(word.length, length);
-  const int shorter = std::min(word.length, length);
-  float best = 0;
-  // Each letter of difference costs an edit.
-  if (static_cast<float>(shorter) >= kLeastSimilarity * longer) {
-    best = 1 - static_cast<float>(word.pattern.Osa(term)) / longer;
-  }
-  if (open && length > word.length) {
-    const int edits = word.pattern.Osa(Beginning(term, word.length));
-    best = std::max(
-        best, 1 - static_cast<float>(edits) / word.length - kPrefixPenalty);
-  }
-  return best < kLeastSimilarity ? 0 : best;
-}
-
-// The text's similarity with the query, and that of its beginning.
-struct WholeScore {
-  float whole = 0;
-  float open = 0;
-
-  void Compare(const Query& query, std::string_view text, int length) {
-    const int typed = query.whole.length();
-    // Each letter of difference costs an edit: most texts need no comparison.
-    const float most = MostSimilar(typed, length);
-    if (most > whole || (length <= typed && most > open)) {
-      const float similarity = Similarity(query, text, typed + length);
-      whole = std::max(whole, similarity);
-      if (length <= typed) open = std::max(open, similarity);
-    }
-    if (query.open && length > typed && open < 1) {
-      open = std::max(open,
-                      Similarity(query, Beginning(text, typed), 2 * typed));
-    }
-  }
-
-  static float MostSimilar(int a, int b) {
-    return a + b == 0 ? 1 : 2.0f * static_cast<float>(std::min(a, b)) / (a + b);
-  }
-
-  static float Similarity(const Query& query, std::string_view text,
-                          int both_lengths) {
-    if (both_lengths == 0) return 1;
-    return 1 - static_cast<float>(query.whole.Indel(text)) / both_lengths;
-  }
+// The nearness of the best candidate, of a query with mistakes and of one
+// without: names are mostly above the first, descriptions mostly below the
+// second.
+struct NameRange {
+  float near;
+  float none;
 };
-
-// The words of a normalised name one by one; empty at the end.
-class WordReader {
- public:
-  explicit WordReader(std::string_view name) : rest_(name) {}
-  std::string_view Next() {
-    const size_t end = std::min(rest_.find(' '), rest_.size());
-    const std::string_view word = rest_.substr(0, end);
-    rest_.remove_prefix(std::min(end + 1, rest_.size()));
-    return word;
-  }
-
- private:
-  std::string_view rest_;
-};
-
-// Terms to places: open addressing, as a search asks some thousand times.
-class PlaceMap {
- public:
-  // The term's place; `place` when it is new.
-  uint32_t FindOrAdd(uint32_t term, uint32_t place) {
-    if (2 * (size_ + 1) > slots_.size()) Grow();
-    Slot& slot = Find(term);
-    if (slot.term == term) return slot.place;
-    slot = {term, place};
-    ++size_;
-    return place;
-  }
-
- private:
-  static constexpr uint32_t kNoTerm = UINT32_MAX;
-  struct Slot {
-    uint32_t term = kNoTerm;
-    uint32_t place = 0;
-  };
-
-  // Its slot, or the one that it would take.
-  Slot& Find(uint32_t term) {
-    const size_t mask = slots_.size() - 1;
-    size_t at = (term * 0x9E3779B1u) >> 16 & mask;
-    while (slots_[at].term != term && slots_[at].term != kNoTerm) {
-      at = (at + 1) & mask;
-    }
-    return slots_[at];
-  }
-  void Grow() {
-    std::vector<Slot> old(std::max<size_t>(1024, 2 * slots_.size()));
-    old.swap(slots_);
-    for (const Slot& slot : old) {
-      if (slot.term != kNoTerm) Find(slot.term) = slot;
-    }
-  }
-
-  size_t size_ = 0;
-  std::vector<Slot> slots_;  // a power of two
-};
-
-// Features of candidates one by one; the similarities of a word are computed
-// once, when it is first seen.
-class Extractor {
- public:
-  Extractor(const Segment& segment, const Query& query);
-
-  Features Extract(const Candidate& candidate);
-
- private:
-  const float* TermSimilarities(uint32_t term, std::string_view text);
-  float Coverage(uint32_t name);
-  void JoinNeighbours(uint32_t name);
-  float WordsScore(float* broken) const;
-  void WholeScores(const Candidate& candidate, Features& features);
-  // Valid until the next call.
-  std::string_view Join(std::string_view first, std::string_view between,
-                        std::string_view second) {
-    joined_.assign(first).append(between).append(second);
-    return joined_;
-  }
-  float BestPossibleBm25() const;
-
-  const Segment& segment_;
-  const LexicalIndex& lexical_;
-  const Query& query_;
-  size_t num_patterns_;
-  float best_bm25_;
-  PlaceMap term_places_;  // in similarities_
-  // Of a term to each word and joined pair, [terms seen, num_patterns].
-  std::vector<float> similarities_;
-  std::vector<float> best_;  // [num_patterns], of the document at hand
-  std::string joined_;
-};
-
-Extractor::Extractor(const Segment& segment, const Query& query)
-    : segment_(segment),
-      lexical_(segment.lexical()),
-      query_(query),
-      num_patterns_(query.words.size() + query.joined.size()),
-      best_bm25_(BestPossibleBm25()),
-      best_(num_patterns_, 0) {}
-
-float Extractor::BestPossibleBm25() const {
-  float best = 1e-6f;
-  for (const QueryWord& word : query_.words) {
-    const auto term = lexical_.FindTerm(word.text);
-    if (term) best += lexical_.TermIdf(*term);
-  }
-  return best;
-}
-
-// num_patterns_ values, valid until the next call.
-const float* Extractor::TermSimilarities(uint32_t term, std::string_view text) {
-  const auto next = static_cast<uint32_t>(similarities_.size());
-  const uint32_t place = term_places_.FindOrAdd(term, next);
-  if (place != next) return &similarities_[place];
-  const int length = CodePointCount(text);
-  const size_t last = query_.words.size() - 1;
-  for (size_t i = 0; i < query_.words.size(); ++i) {
-    similarities_.push_back(WordSimilarity(query_.words[i], text, length,
-                                           query_.open && i == last));
-  }
-  for (size_t i = 0; i < query_.joined.size(); ++i) {
-    similarities_.push_back(WordSimilarity(query_.joined[i], text, length,
-                                           query_.open && i + 1 == last));
-  }
-  return &similarities_[next];
-}
-
-// Share of the name's words, by length, that stand in the query; raises best_.
-// The words are read from the name, which lies in one place.
-float Extractor::Coverage(uint32_t name) {
-  float covered = 0;
-  float total = 0;
-  WordReader words(lexical_.name(name));
-  for (const uint32_t term : lexical_.name_terms(name)) {
-    const std::string_view word = words.Next();
-    const float* similarities = TermSimilarities(term, word);
-    float best = 0;
-    for (size_t i = 0; i < num_patterns_; ++i) {
-      best = std::max(best, similarities[i]);
-      best_[i] = std::max(best_[i], similarities[i]);
-    }
-    const auto length = static_cast<float>(word.size());
-    covered += best * length;
-    total += length;
-  }
-  return total > 0 ? covered / total : 0;
-}
-
-// Two words of the name that the query joins: "beatit" finds "beat it".
-void Extractor::JoinNeighbours(uint32_t name) {
-  for (size_t i = 0; i < query_.words.size(); ++i) {
-    const QueryWord& query_word = query_.words[i];
-    if (best_[i] > 0.85f || query_word.length < 4) continue;
-    WordReader words(lexical_.name(name));
-    std::string_view last = words.Next();
-    for (std::string_view word = words.Next(); !word.empty();
-         last = std::exchange(word, words.Next())) {
-      const auto length = static_cast<int>(last.size() + word.size());
-      if (std::abs(length - query_word.length) > 3) continue;
-      const auto similarity = static_cast<float>(
-          OsaSimilarity(query_word.pattern, Join(last, "", word)));
-      best_[i] = std::max(best_[i], similarity - kJoinPenalty);
-    }
-  }
-}
-
-// The mean over the query's words, by weight, of their best similarity.
-float Extractor::WordsScore(float* broken) const {
-  const size_t num_words = query_.words.size();
-  float found = 0;
-  float total = 0;
-  float lost = 0;
-  for (size_t i = 0; i < num_words; ++i) {
-    float best = best_[i];
-    if (i > 0) best = std::max(best, best_[num_words + i - 1] - kJoinPenalty);
-    if (i + 1 < num_words) {
-      best = std::max(best, best_[num_words + i] - kJoinPenalty);
-    }
-    const float weight = query_.words[i].weight;
-    found += weight * best;
-    total += weight;
-    if (best < kPartner) lost += weight;
-  }
-  *broken = total > 0 ? lost / total : 0;
-  return total > 0 ? found / total : 0;
-}
-
-void Extractor::WholeScores(const Candidate& candidate, Features& features) {
-  const uint32_t title = lexical_.title_names()[candidate.doc];
-  const uint32_t artist = lexical_.artist_names()[candidate.doc];
-  const std::string_view t = title == kNoName ? "" : lexical_.name(title);
-  const std::string_view a = artist == kNoName ? "" : lexical_.name(artist);
-  WholeScore score;
-  const int t_length = CodePointCount(t);
-  const int a_length = CodePointCount(a);
-  score.Compare(query_, t, t_length);
-  if (!a.empty()) {
-    score.Compare(query_, a, a_length);
-    const int length = t_length + 1 + a_length;
-    score.Compare(query_, Join(t, " ", a), length);
-    score.Compare(query_, Join(a, " ", t), length);
-  }
-  features[static_cast<int>(Feature::kWhole)] = score.whole;
-  features[static_cast<int>(Feature::kWholeOpen)] =
-      query_.open ? score.open : score.whole;
-  features[static_cast<int>(Feature::kExact)] = score.whole > 0.9999f;
-}
-
-Features Extractor::Extract(const Candidate& candidate) {
-  Features features = {};
-  const auto set = [&](Feature feature, float value) {
-    features[static_cast<int>(feature)] = value;
-  };
-  const float popularity = segment_.popularity()[candidate.doc];
-  set(Feature::kPopularity, popularity);
-  set(Feature::kPopularTail, -std::log10(1 - popularity + 1e-6f) / 6);
-  if (query_.words.empty()) return features;
-  std::fill(best_.begin(), best_.end(), 0);
-  const uint32_t title = lexical_.title_names()[candidate.doc];
-  const uint32_t artist = lexical_.artist_names()[candidate.doc];
-  if (title != kNoName) set(Feature::kTitle, Coverage(title));
-  if (artist != kNoName) set(Feature::kArtist, Coverage(artist));
-  if (title != kNoName) JoinNeighbours(title);
-  if (artist != kNoName) JoinNeighbours(artist);
-  float broken = 0;
-  set(Feature::kWords, WordsScore(&broken));
-  set(Feature::kBroken, broken);
-  set(Feature::kNames, candidate.scores[static_cast<int>(Leg::kNames)]);
-  set(Feature::kBm25,
-      candidate.scores[static_cast<int>(Leg::kWords)] / best_bm25_);
-  WholeScores(candidate, features);
-  return features;
-}
+constexpr NameRange kMistyped = {0.60f, 0.48f};
+constexpr NameRange kSpelled = {0.80f, 0.68f};
+constexpr size_t kLeastKnown = 3;
+// What the features of names lose in a query that is none.
+constexpr float kNamesFade = 0.85f;
 
 }  // namespace
 
-std::string_view Name(Feature feature) {
-  constexpr std::array<std::string_view, kNumFeatures> kNames = {
-      "words",   "whole",  "whole_open", "title",        "artist",
-      "names",   "exact",  "popularity", "popular_tail", "bm25",
-      "meaning", "broken", "broad_bm25", "broad_meaning"};
-  return kNames[static_cast<int>(feature)];
-}
-
-std::vector<Features> ExtractFeatures(const Segment& segment,
-                                      const Query& query,
-                                      std::span<const float> embedding,
-                                      std::span<const Candidate> candidates) {
-  std::vector<uint32_t> names;
-  for (const Candidate& candidate : candidates) {
-    names.push_back(segment.lexical().title_names()[candidate.doc]);
-    names.push_back(segment.lexical().artist_names()[candidate.doc]);
-  }
-  segment.lexical().PrefetchNames(names);
-  Extractor extractor(segment, query);
-  std::vector<Features> features;
-  features.reserve(candidates.size());
-  for (const Candidate& candidate : candidates) {
-    features.push_back(extractor.Extract(candidate));
-  }
-  if (embedding.empty() || segment.vectors() == nullptr) return features;
-  std::vector<uint32_t> docs;
-  for (const Candidate& candidate : candidates) docs.push_back(candidate.doc);
-  std::vector<float> cosines(docs.size());
-  segment.vectors()->Score(embedding, docs, cosines);
-  for (size_t i = 0; i < features.size(); ++i) {
-    features[i][static_cast<int>(Feature::kMeaning)] =
-        std::max(0.0f, cosines[i]);
-  }
-  return features;
-}
-
-float Nearness(const Features& features) {
-  return 0.5f * (features[static_cast<int>(Feature::kWords)] +
-                 features[static_cast<int>(Feature::kWhole)]);
-}
-
-float Breadth(float nearness) {
-  return std::clamp((kNamed - nearness) / (kNamed - kUnnamed), 0.0f, 1.0f);
-}
-
-void SetBreadth(float breadth, Features& features) {
-  const auto scale = [&](Feature from, Feature to) {
-    features[static_cast<int>(to)] = breadth * features[static_cast<int>(from)];
+void Evidence::Add(const Features& features) {
+  const auto get = [&](Feature feature) {
+    return features[static_cast<int>(feature)];
   };
-  scale(Feature::kBm25, Feature::kBroadBm25);
-  scale(Feature::kMeaning, Feature::kBroadMeaning);
+  nearness =
+      std::max(nearness, 0.5f * (get(Feature::kWords) + get(Feature::kWhole)));
+  bm25 = std::max(bm25, get(Feature::kBm25));
+  meaning = std::max(meaning, get(Feature::kMeaning));
+}
+
+float Evidence::Breadth() const {
+  const NameRange range = spelled ? kSpelled : kMistyped;
+  const float breadth = (range.near - nearness) / (range.near - range.none);
+  return std::clamp(breadth, 0.0f, 1.0f);
+}
+
+bool IsSpelled(const Snapshot& snapshot, const Query& query) {
+  return std::all_of(
+      query.words.begin(), query.words.end(), [&](const QueryWord& word) {
+        const bool open = query.open && &word == &query.words.back();
+        return std::any_of(
+            snapshot.segments.begin(), snapshot.segments.end(),
+            [&](const SnapshotSegment& part) {
+              const LexicalIndex& lexical = part.segment->lexical();
+              if (open && lexical.TermPrefix(word.text).size() > 0) return true;
+              const auto term = lexical.FindTerm(word.text);
+              return term && lexical.postings(*term).docs.size() >= kLeastKnown;
+            });
+      });
+}
+
+void ApplyBreadth(const Evidence& evidence, Features& features) {
+  const auto at = [&](Feature feature) -> float& {
+    return features[static_cast<int>(feature)];
+  };
+  const float breadth = evidence.Breadth();
+  at(Feature::kBroadBm25) =
+      breadth * at(Feature::kBm25) / std::max(evidence.bm25, 1e-6f);
+  // Where no meaning is known, words stand in for it.
+  at(Feature::kBroadMeaning) =
+      evidence.meaning > 0 ? breadth * at(Feature::kMeaning) / evidence.meaning
+                           : at(Feature::kBroadBm25);
+  at(Feature::kBroadGenre) *= breadth;
+  for (const Feature feature :
+       {Feature::kWords, Feature::kWhole, Feature::kWholeOpen, Feature::kTitle,
+        Feature::kArtist, Feature::kFame, Feature::kNames, Feature::kBroken}) {
+    at(feature) *= 1 - kNamesFade * breadth;
+  }
 }
 
 float RankScore(const Features& features) {

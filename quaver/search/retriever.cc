@@ -3,6 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <iterator>
+
+#include "quaver/text/normalize.h"
+#include "quaver/text/terms.h"
 
 namespace quaver {
 namespace {
@@ -15,6 +20,14 @@ constexpr float kPopularityPrior = 0.05f;
 constexpr size_t kMaxNames = 1000;
 // Documents looked at behind one name: above the largest real discography.
 constexpr size_t kMaxDocsPerName = 2000;
+// Letters of words that are guessed at: longer ones keep enough n-grams.
+constexpr int kLeastGuessed = 3;
+constexpr int kMostGuessed = 10;
+// Stems shorter than this have words of other meanings beside them.
+constexpr size_t kLeastStem = 3;
+constexpr size_t kLongestSuffix = 4;
+constexpr uint32_t kMaxStemTerms = 2000;
+constexpr float kOtherForm = 0.7f;  // of the IDF
 // Words with at least this share of the rarest one's IDF propose documents.
 constexpr float kCollectingIdf = 0.4f;
 // A prefix range with more names than this is searched by popularity instead.
@@ -53,6 +66,7 @@ class SegmentSearch {
         scratch_(scratch) {}
 
   HitLists Names();
+  std::vector<Gram> GuessGrams() const;
   HitLists Words();
   HitLists Prefix(int count);
 
@@ -60,7 +74,7 @@ class SegmentSearch {
   void CollectNameDocs(std::span<const uint32_t> names,
                        std::vector<uint32_t>& docs) const;
   float NameScore(const NameScores& scores, uint32_t doc) const;
-  void AccumulateTerm(uint32_t term, bool collect);
+  void AccumulateTerm(uint32_t term, float weight, bool collect);
   void PrefixByNames(IdRange names, HitLists& hits) const;
   void PrefixByPopularity(IdRange names, int count, HitLists& hits) const;
   void PrefixByTerms(std::string_view prefix, int count, HitLists& hits) const;
@@ -91,11 +105,11 @@ float SegmentSearch::NameScore(const NameScores& scores, uint32_t doc) const {
     const float artist_norm = lexical_.gram_norm(artist);
     best = std::max(best, artist_sum / artist_norm);
     // The two share few n-grams: as if they shared none.
-    best = std::max(best, (title_sum + artist_sum) /
-                              std::sqrt(title_norm * title_norm +
-                                        artist_norm * artist_norm));
+    best = std::max(
+        best, (title_sum + artist_sum) / std::sqrt(title_norm * title_norm +
+                                                   artist_norm * artist_norm));
   }
-  return best / scores.norm();
+  return std::min(1.0f, best / scores.norm());  // guesses may exceed it
 }
 
 // Documents with one of the names as title or artist, perhaps twice. Each loop
@@ -113,9 +127,40 @@ void SegmentSearch::CollectNameDocs(std::span<const uint32_t> names,
   std::erase_if(docs, [this](uint32_t doc) { return !accept_(doc); });
 }
 
+// N-grams of catalogue words that differ from an unknown word of the query by
+// two swapped letters or one letter too many. A short word with such a slip
+// has hardly an n-gram in common with what was meant: "jstu", "msuic".
+std::vector<Gram> SegmentSearch::GuessGrams() const {
+  std::string words;
+  const auto add = [&](const std::string& word) {
+    if (lexical_.FindTerm(word)) words.append(1, ' ').append(word);
+  };
+  for (const QueryWord& word : query_.words) {
+    if (word.length < kLeastGuessed || word.length > kMostGuessed ||
+        lexical_.FindTerm(word.text)) {
+      continue;
+    }
+    const std::u32string letters = ToCodePoints(word.text);
+    for (size_t i = 0; i < letters.size(); ++i) {
+      std::u32string guess = letters;
+      add(ToUtf8(guess.erase(i, 1)));
+      if (i + 1 == letters.size() || letters[i] == letters[i + 1]) continue;
+      guess = letters;
+      std::swap(guess[i], guess[i + 1]);
+      add(ToUtf8(guess));
+    }
+  }
+  std::vector<Gram> grams, guesses;
+  if (words.empty()) return guesses;
+  ExtractGrams(words.substr(1), grams);
+  std::set_difference(grams.begin(), grams.end(), query_.grams.begin(),
+                      query_.grams.end(), std::back_inserter(guesses));
+  return guesses;
+}
+
 HitLists SegmentSearch::Names() {
   HitLists hits;
-  NameScores scores(lexical_, query_.grams, scratch_.names);
+  NameScores scores(lexical_, query_.grams, GuessGrams(), scratch_.names);
   if (scores.norm() == 0) return hits;
   std::vector<uint32_t>& docs = scratch_.touched;
   CollectNameDocs(scores.Best(kMaxNames), docs);
@@ -133,9 +178,9 @@ HitLists SegmentSearch::Names() {
 
 // Adds a term to the scores of its documents; appends new ones to `touched`
 // where `collect`.
-void SegmentSearch::AccumulateTerm(uint32_t term, bool collect) {
+void SegmentSearch::AccumulateTerm(uint32_t term, float weight, bool collect) {
   const TermPostings postings = lexical_.postings(term);
-  const float weight = lexical_.TermIdf(term) / 255;
+  weight /= 255;
   for (size_t i = 0; i < postings.docs.size(); ++i) {
     float& score = scratch_.doc_scores[postings.docs[i]];
     if (score == 0) {
@@ -146,19 +191,40 @@ void SegmentSearch::AccumulateTerm(uint32_t term, bool collect) {
   }
 }
 
+// The terms that are a query's word in another form, with the word itself, and
+// how much they count.
+std::vector<std::pair<uint32_t, float>> WordForms(const LexicalIndex& lexical,
+                                                  const std::string& word) {
+  std::vector<std::pair<uint32_t, float>> forms;
+  if (const auto term = lexical.FindTerm(word)) forms.emplace_back(*term, 1);
+  const std::string stem = LightStem(word);
+  if (stem.size() < kLeastStem) return forms;
+  const IdRange range = lexical.TermPrefix(stem);
+  if (range.size() > kMaxStemTerms) return forms;
+  for (uint32_t term = range.begin; term < range.end; ++term) {
+    const std::string_view text = lexical.term(term);
+    if (text.size() <= stem.size() + kLongestSuffix && text != word &&
+        LightStem(text) == stem) {
+      forms.emplace_back(term, kOtherForm);
+    }
+  }
+  return forms;
+}
+
 // Documents that have none but the query's most frequent words are left out:
 // "the" alone says nothing where a rarer word was typed, too.
 HitLists SegmentSearch::Words() {
   scratch_.doc_scores.resize(segment_.num_documents(), 0);
   scratch_.touched.clear();
-  std::vector<std::pair<float, uint32_t>> terms;  // rarest first
+  std::vector<std::pair<float, uint32_t>> terms;  // by weight, rarest first
   for (const QueryWord& word : query_.words) {
-    const auto term = lexical_.FindTerm(word.text);
-    if (term) terms.emplace_back(-lexical_.TermIdf(*term), *term);
+    for (const auto& [term, share] : WordForms(lexical_, word.text)) {
+      terms.emplace_back(share * lexical_.TermIdf(term), term);
+    }
   }
-  std::sort(terms.begin(), terms.end());
-  for (const auto& [negated_idf, term] : terms) {
-    AccumulateTerm(term, negated_idf <= kCollectingIdf * terms[0].first);
+  std::sort(terms.begin(), terms.end(), std::greater<>());
+  for (const auto& [weight, term] : terms) {
+    AccumulateTerm(term, weight, weight >= kCollectingIdf * terms[0].first);
   }
   HitLists hits;
   for (const uint32_t doc : scratch_.touched) {

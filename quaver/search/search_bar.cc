@@ -25,6 +25,9 @@ constexpr double kLeastScore = 0.3;
 // Suggestions near in meaning need a query that can mean something.
 constexpr int kLeastMeaningLetters = 3;
 constexpr size_t kMaxFacetValues = 50;
+// Who types an artist's whole name and nothing else mostly means the artist,
+// rather than a song that mentions the name.
+constexpr double kArtistBonus = 0.05;
 
 // A candidate with its score.
 struct Ranked {
@@ -226,25 +229,27 @@ RankedByType RankAll(const Snapshot& snapshot, const Query& query,
                      std::span<const float> embedding,
                      const std::vector<std::vector<Candidate>>& candidates) {
   std::vector<std::vector<Features>> features;
-  float nearness = 0;
+  Evidence evidence = {.spelled = IsSpelled(snapshot, query)};
   for (size_t part = 0; part < candidates.size(); ++part) {
     features.push_back(ExtractFeatures(*snapshot.segments[part].segment, query,
                                        embedding, candidates[part]));
-    for (const Features& f : features.back()) {
-      nearness = std::max(nearness, Nearness(f));
-    }
+    for (const Features& f : features.back()) evidence.Add(f);
   }
-  const float breadth = Breadth(nearness);
   RankedByType ranked;
   for (size_t part = 0; part < candidates.size(); ++part) {
     const std::span<const uint8_t> types =
         snapshot.segments[part].segment->types();
     for (size_t i = 0; i < candidates[part].size(); ++i) {
       Features& f = features[part][i];
-      SetBreadth(breadth, f);
+      ApplyBreadth(evidence, f);
       const Candidate& candidate = candidates[part][i];
-      ranked[types[candidate.doc]].push_back(
-          {part, candidate, f, RankScore(f)});
+      const uint8_t type = types[candidate.doc];
+      double score = RankScore(f);
+      if (type == static_cast<uint8_t>(EntityType::kArtist) &&
+          f[static_cast<int>(Feature::kExact)] > 0) {
+        score += kArtistBonus;
+      }
+      ranked[type].push_back({part, candidate, f, score});
     }
   }
   for (auto& list : ranked) std::sort(list.begin(), list.end(), Better);

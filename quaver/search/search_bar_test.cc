@@ -143,6 +143,37 @@ TEST_F(SearchBarTest, FindsNamesAsPeopleTypeThem) {
   EXPECT_EQ(BestId("news podcast"), "show:1");
 }
 
+// Swapped letters leave a short word hardly an n-gram.
+TEST_F(SearchBarTest, ShortWordsWithASlipAreGuessed) {
+  EXPECT_EQ(BestId("hlep"), "track:2");
+  EXPECT_EQ(BestId("ehlp"), "track:2");
+}
+
+TEST_F(SearchBarTest, AnArtistsWholeNameMeansTheArtist) {
+  EXPECT_EQ(BestId("the beatles"), "artist:1");
+  EXPECT_EQ(BestId("beyonce"), "artist:2");
+  EXPECT_EQ(BestId("beatles help"), "track:2");
+}
+
+// No title says so; the genre does, in another form of the word.
+TEST_F(SearchBarTest, BroadQueriesAreAnsweredByGenre) {
+  auto documents = Catalogue();
+  for (int i = 0; i < 3; ++i) {
+    Document& document = documents.emplace_back(
+        Make(EntityType::kShow, fmt::format("c{}", i),
+             fmt::format("Evening number {}", i), "Somebody", 0.1f));
+    document.genre = "Comedy";
+    document.description = "Jokes told by people on a stage";
+  }
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->segments.push_back({BuildSegment(std::move(documents)), nullptr});
+  SetSnapshot(snapshot);
+  const auto response =
+      Search({.query = "a comedy with people telling a joke"});
+  ASSERT_TRUE(response.best);
+  EXPECT_EQ(response.best->genre, "Comedy");
+}
+
 TEST_F(SearchBarTest, NoiseFindsNothing) {
   const auto response = Search({.query = "zzqxv kkw", .meaning = false});
   EXPECT_FALSE(response.best.has_value());
