@@ -33,6 +33,7 @@ struct EvalOptions {
   size_t rows = 0;
   uint64_t seed = 1;
   bool words_only = false;
+  bool reembed = false;
   size_t misses = 0;
   bool as_json = false;
 };
@@ -95,7 +96,7 @@ absl::Status EvalIndex(const EvalOptions& options) {
   ASSIGN_OR_RETURN(const auto search,
                    OpenReadOnly(options.index, options.model));
   ASSIGN_OR_RETURN(const auto encoder, search->servables.Find("encoder"));
-  IndexEvalConfig config{.seed = options.seed};
+  IndexEvalConfig config{.reembed = options.reembed, .seed = options.seed};
   if (options.rows > 0) config.num_queries = options.rows;
   ASSIGN_OR_RETURN(IndexReport report,
                    RunIndexEval(*search->snapshot, *encoder, queries, config));
@@ -234,6 +235,8 @@ void AddEvalCommand(CLI::App& app, Action& action) {
                     EvalIndex, options, action);
   AddIndex(index, options);
   AddSets(index, options);
+  index->add_flag("--reembed", options->reembed,
+                  "Compare with fp32 vectors, which are made again: slow");
 
   auto* encoder = Add(eval, "encoder", "Spearman's rho on sentence pairs",
                       EvalEncoder, options, action);

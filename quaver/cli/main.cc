@@ -20,6 +20,7 @@ int main(int argc, char** argv) {
   CLI::App app("A search bar for music and podcasts.", "quaver");
   app.require_subcommand(1);
   app.footer(kFooter);
+  app.set_version_flag("--version", "quaver " QUAVER_VERSION);
   quaver::Action action;
   quaver::AddIngestCommand(app, action);
   quaver::AddServeCommand(app, action);

@@ -61,8 +61,8 @@ std::function<absl::Status()> ReadyOnceReplayed(const LiveIndex& index,
   return [&index, committed] {
     const uint64_t searchable = index.snapshot()->sequence;
     if (searchable >= committed) return absl::OkStatus();
-    return absl::UnavailableError(fmt::format(
-        "{} changes are being replayed", committed - searchable));
+    return absl::UnavailableError(
+        fmt::format("{} changes are being replayed", committed - searchable));
   };
 }
 

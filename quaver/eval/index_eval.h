@@ -18,6 +18,9 @@ namespace quaver {
 struct IndexEvalConfig {
   VectorParams params;  // num_results is the depth of the recall
   size_t num_queries = 1'000;
+  // Embeds every document again, to compare with fp32 vectors rather than with
+  // their stored int8 form: as long as an ingest, 4 * D bytes a document.
+  bool reembed = false;
   uint64_t seed = 1;  // of the sample and the intervals
 };
 
@@ -25,8 +28,9 @@ struct IndexReport {
   size_t vectors = 0;
   size_t dimension = 0;
   size_t queries = 0;
-  size_t depth = 0;  // num_results
-  Interval recall;   // of the exact best `depth`, by the stored int8 form
+  size_t depth = 0;          // num_results
+  bool reembedded = false;   // recall is of fp32 vectors, not of the int8 form
+  Interval recall;           // of the exact best `depth`
   double queries_per_s = 0;  // one thread, all segments
   double p50_us = 0;
   double p99_us = 0;

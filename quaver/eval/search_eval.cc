@@ -16,10 +16,12 @@ constexpr size_t kRanks = 10;
 class Timings {
  public:
   void Add(const SearchResponse& response) {
+    int64_t without_model = 0;
     for (const auto& [stage, us] : response.timing_us) {
-      if (!times_.contains(stage)) order_.push_back(stage);
-      times_[stage].push_back(static_cast<double>(us));
+      Add(stage, us);
+      if (stage == "retrieve" || stage == "rank") without_model += us;
     }
+    Add("retrieve + rank", without_model);
   }
 
   std::vector<StageLatency> Summary() const {
@@ -33,6 +35,11 @@ class Timings {
   }
 
  private:
+  void Add(const std::string& stage, int64_t us) {
+    if (!times_.contains(stage)) order_.push_back(stage);
+    times_[stage].push_back(static_cast<double>(us));
+  }
+
   std::vector<std::string> order_;
   std::map<std::string, std::vector<double>> times_;
 };

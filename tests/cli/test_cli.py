@@ -4,6 +4,7 @@ import http.client
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -68,6 +69,11 @@ def test_each_subcommand_explains_itself(name):
     everything, _ = run("--help")
     assert name.encode() in everything
     assert b"Exit status: 0" in everything
+
+
+def test_version():
+    said, _ = run("--version")
+    assert re.fullmatch(rb"quaver \d+\.\d+\.\d+\n", said)
 
 
 @pytest.mark.parametrize("words", [
