@@ -1,11 +1,13 @@
 #!/bin/sh
-# Ingests the demo catalogue into a folder, unless it is there and newer.
+# Ingests the demo catalogue into a folder, unless it is there, newer and of the
+# format that this program reads.
 # usage: tools/demo_index.sh FOLDER
 set -eu
 cd "$(dirname "$0")/.."
 index=$1
 if [ -f "$index/index.json" ] &&
-   [ -z "$(find data/demo -name '*.tsv' -newer "$index/index.json")" ]; then
+   [ -z "$(find data/demo -name '*.tsv' -newer "$index/index.json")" ] &&
+   build/release/quaver search --index "$index" x >/dev/null 2>&1; then
   exit 0
 fi
 rm -rf "$index"

@@ -1,11 +1,13 @@
 #!/bin/sh
 # What takes too long for every change: live parity with the Python libraries,
-# unit tests under TSan, minutes of fuzzing (FUZZ_SECONDS each, default 120).
+# 64 connections for SOAK_SECONDS (default 600), unit tests under TSan, minutes
+# of fuzzing (FUZZ_SECONDS each, default 120).
 set -eu
 cd "$(dirname "$0")/.."
 . tools/test_lib.sh
 tools/setup.sh slow
 build_preset release
+tools/demo_index.sh build/demo-index
 run_slow_pytest() {
   log=build/logs/pytest-slow.log
   status=0
