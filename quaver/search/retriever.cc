@@ -25,8 +25,6 @@ constexpr int kLeastGuessed = 3;
 constexpr int kMostGuessed = 10;
 // Stems shorter than this have words of other meanings beside them.
 constexpr size_t kLeastStem = 3;
-constexpr size_t kLongestSuffix = 4;
-constexpr uint32_t kMaxStemTerms = 2000;
 constexpr float kOtherForm = 0.7f;  // of the IDF
 // Words with at least this share of the rarest one's IDF propose documents.
 constexpr float kCollectingIdf = 0.4f;
@@ -199,14 +197,19 @@ std::vector<std::pair<uint32_t, float>> WordForms(const LexicalIndex& lexical,
   if (const auto term = lexical.FindTerm(word)) forms.emplace_back(*term, 1);
   const std::string stem = LightStem(word);
   if (stem.size() < kLeastStem) return forms;
-  const IdRange range = lexical.TermPrefix(stem);
-  if (range.size() > kMaxStemTerms) return forms;
-  for (uint32_t term = range.begin; term < range.end; ++term) {
-    const std::string_view text = lexical.term(term);
-    if (text.size() <= stem.size() + kLongestSuffix && text != word &&
-        LightStem(text) == stem) {
-      forms.emplace_back(term, kOtherForm);
+  const auto add = [&](std::string form) {
+    if (form == word || LightStem(form) != stem) return;
+    if (const auto term = lexical.FindTerm(form)) {
+      forms.emplace_back(*term, kOtherForm);
     }
+  };
+  for (const char* ending : {"", "e", "s", "es", "ed", "ing", "ings"}) {
+    add(stem + ending);
+  }
+  for (const char* ending : {"ed", "ing"}) add(stem + stem.back() + ending);
+  if (stem.back() == 'i') {
+    const std::string head = stem.substr(0, stem.size() - 1);
+    for (const char* ending : {"y", "ies", "ied", "ying"}) add(head + ending);
   }
   return forms;
 }

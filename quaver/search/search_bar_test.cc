@@ -269,6 +269,18 @@ TEST_F(SearchBarTest, SuggestsCompletionsOnce) {
   EXPECT_LE(bar_->Suggest("the b").value().size(), 8u);
 }
 
+TEST_F(SearchBarTest, SuggestsTheArtistBeforeSongsOfThatName) {
+  auto documents = Catalogue();
+  documents.push_back(
+      Make(EntityType::kTrack, "8", "Beyonce", "Somebody", 0.999f));
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->segments.push_back({BuildSegment(std::move(documents)), nullptr});
+  SetSnapshot(snapshot);
+  const auto suggestions = bar_->Suggest("beyonce").value();
+  ASSERT_FALSE(suggestions.empty());
+  EXPECT_EQ(suggestions[0].id, "artist:2");
+}
+
 TEST_F(SearchBarTest, MissingEncoderIsNamed) {
   const auto bar = SearchBar::Create({.encoder = "none"}, servables_,
                                      [this] { return snapshot_; });

@@ -73,15 +73,25 @@ class List {
   std::vector<Suggestion> suggestions_;
 };
 
+// An artist whose whole name was typed comes before songs of that name.
+bool IsNamedArtist(const Segment& segment, uint32_t doc, const Query& query) {
+  const LexicalIndex& lexical = segment.lexical();
+  const uint32_t title = lexical.title_names()[doc];
+  return segment.types()[doc] == static_cast<uint8_t>(EntityType::kArtist) &&
+         title != kNoName && lexical.name(title) == query.normalized;
+}
+
 std::vector<Found> Completions(const Snapshot& snapshot, const Query& query,
                                int count) {
   std::vector<Found> found;
   for (size_t i = 0; i < snapshot.segments.size(); ++i) {
     const AcceptDoc accept = MakeAcceptor(snapshot.segments[i], {}, {});
+    const Segment& segment = *snapshot.segments[i].segment;
     // Titles repeat (covers, albums of the same name): ask for more.
-    for (const LegHit& hit : RetrievePrefix(*snapshot.segments[i].segment,
-                                            query, 4 * count, accept)) {
-      found.push_back({i, hit.doc, hit.score});
+    for (const LegHit& hit :
+         RetrievePrefix(segment, query, 4 * count, accept)) {
+      const float bonus = IsNamedArtist(segment, hit.doc, query) ? 1 : 0;
+      found.push_back({i, hit.doc, hit.score + bonus});
     }
   }
   SortBest(found);
