@@ -17,11 +17,13 @@ class Timings {
  public:
   void Add(const SearchResponse& response) {
     int64_t without_model = 0;
+    bool both = false;
     for (const auto& [stage, us] : response.timing_us) {
       Add(stage, us);
       if (stage == "retrieve" || stage == "rank") without_model += us;
+      both |= stage == "rank";
     }
-    Add("retrieve + rank", without_model);
+    if (both) Add("retrieve + rank", without_model);
   }
 
   std::vector<StageLatency> Summary() const {

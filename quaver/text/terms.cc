@@ -171,7 +171,7 @@ std::string LightStem(std::string_view word) {
     cut(2), verb = true;
   } else if (ends("es")) {
     cut(2);
-  } else if (ends("s") && !ends("ss") && !ends("us")) {
+  } else if (ends("s") && !word.ends_with("ss") && !word.ends_with("us")) {
     cut(1);
   }
   const size_t size = word.size();
