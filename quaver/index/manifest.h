@@ -18,6 +18,7 @@ struct ManifestSegment {
   std::string file;  // in the folder
   uint32_t num_documents = 0;
   std::vector<uint32_t> deleted;  // document numbers, rising
+  bool operator==(const ManifestSegment&) const = default;
 };
 
 struct Manifest {
@@ -28,10 +29,17 @@ struct Manifest {
   // By document type: quantiles of popularity; empty where it is not known.
   std::vector<std::vector<double>> popularity;
   std::vector<ManifestSegment> segments;  // oldest first
+  bool operator==(const Manifest&) const = default;
 };
 
-// NotFound when the folder holds no index.json; InvalidArgument naming the
+// The text of an index.json. `path` is for messages. InvalidArgument naming the
 // field for a damaged one; FailedPrecondition for a newer version.
+absl::StatusOr<Manifest> ParseManifest(const std::string& text,
+                                       const std::string& path);
+// ParseManifest reads the same. REQUIRES: popularity is finite.
+std::string FormatManifest(const Manifest& manifest);
+
+// NotFound when the folder holds no index.json; else as ParseManifest.
 absl::StatusOr<Manifest> LoadManifest(const std::string& folder);
 
 // Durable and atomic.

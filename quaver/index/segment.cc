@@ -92,13 +92,18 @@ absl::Status Segment::Impl::CheckColumns() {
       (!types.empty() && types.back() >= kMaxDocumentTypes)) {
     return Damaged(*artifact, "types are not in order");
   }
-  if (!AllBelow(genre_ids, genres.size()) || !AllBelow(texts, strings.size()) ||
-      !AllBelow(id_order, types.size())) {
-    return Damaged(*artifact, "a column points outside its table");
+  if (!AllBelow(genre_ids, genres.size())) {
+    return Damaged(*artifact, "genre_ids point outside the genres");
+  }
+  if (!AllBelow(texts, strings.size())) {
+    return Damaged(*artifact, "texts point outside the strings");
+  }
+  if (!AllBelow(id_order, types.size())) {
+    return Damaged(*artifact, "id_order points outside the documents");
   }
   if (!std::all_of(popularity.begin(), popularity.end(),
                    [](float p) { return p >= 0 && p <= 1; })) {
-    return Damaged(*artifact, "a popularity is outside [0, 1]");
+    return Damaged(*artifact, "popularity is outside [0, 1]");
   }
   for (int type = 0; type <= kMaxDocumentTypes; ++type) {
     type_begins[type] = static_cast<uint32_t>(
@@ -127,12 +132,12 @@ absl::StatusOr<std::shared_ptr<const Segment>> Segment::FromArtifact(
       impl->lexical,
       LexicalIndex::Open(artifact, static_cast<uint32_t>(impl->types.size()),
                          kernels));
-  if (artifact->tensors().contains(kVectorSeed)) {
+  if (HasVectorTensors(*artifact)) {
     ASSIGN_OR_RETURN(impl->vectors, VectorIndex::Open(artifact, kernels));
     ASSIGN_OR_RETURN(const auto items,
                      artifact->Get<uint32_t>(kVectorItems, {-1}));
     if (!AllBelow(items, impl->types.size())) {
-      return Damaged(*artifact, "a vector has no document");
+      return Damaged(*artifact, "vector.items name documents that are absent");
     }
   }
   return std::shared_ptr<const Segment>(new Segment(std::move(impl)));

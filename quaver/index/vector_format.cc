@@ -73,6 +73,12 @@ absl::Status CheckItems(const Artifact& artifact,
 
 }  // namespace
 
+bool HasVectorTensors(const Artifact& artifact) {
+  constexpr char kPrefix[] = "vector.";
+  const auto first = artifact.tensors().lower_bound(kPrefix);
+  return first != artifact.tensors().end() && first->first.starts_with(kPrefix);
+}
+
 absl::StatusOr<VectorTensors> ReadVectorTensors(const Artifact& artifact) {
   VectorTensors tensors;
   ASSIGN_OR_RETURN(const TensorView shape, artifact.Find(kVectorRerank));

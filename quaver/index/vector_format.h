@@ -44,6 +44,10 @@ struct VectorTensors {
   std::span<const float> scales;     // [N]
 };
 
+// Whether it has any of them: a file with vectors that lost one must not pass
+// for a file without.
+bool HasVectorTensors(const Artifact& artifact);
+
 // Checks all that a search relies on: shapes, order of the starts, items and
 // slots being each other's inverse, numbers being in the range that the
 // builder writes, so that no arithmetic of a search overflows.

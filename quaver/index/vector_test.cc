@@ -13,6 +13,7 @@
 
 #include "quaver/base/file.h"
 #include "quaver/base/hash.h"
+#include "quaver/index/internal/edited_tensors.h"
 #include "quaver/index/internal/vector_fuzz.h"
 #include "quaver/index/vector_measure.h"
 
@@ -330,17 +331,7 @@ TEST(VectorIndexBadInputTest, BuilderNamesTheItem) {
   EXPECT_THAT(Message(status), HasSubstr("item 5"));
 }
 
-// An edit as internal/vector_fuzz.h reads it. Tensors are numbered by name.
-std::string Edit(uint8_t tensor, uint8_t operation, uint16_t offset,
-                 uint32_t value) {
-  std::string edit;
-  edit += static_cast<char>(tensor);
-  edit += static_cast<char>(operation);
-  edit.append(reinterpret_cast<const char*>(&offset), sizeof(offset));
-  edit.append(reinterpret_cast<const char*>(&value), sizeof(value));
-  return edit;
-}
-
+// Tensors are numbered by name.
 TEST(VectorIndexDamageTest, EveryTensorIsChecked) {
   const std::vector<std::string> names = {
       "vector.centroids", "vector.codes",  "vector.factors",
@@ -348,10 +339,11 @@ TEST(VectorIndexDamageTest, EveryTensorIsChecked) {
       "vector.seed",      "vector.slots",  "vector.starts"};
   EXPECT_EQ(CheckEditedVectors(""), "");
   for (uint8_t tensor = 0; tensor < names.size(); ++tensor) {
-    EXPECT_THAT(CheckEditedVectors(Edit(tensor, 4, 0, 0)),
+    EXPECT_THAT(CheckEditedVectors(EditBytes(tensor, 4, 0, 0)),
                 HasSubstr(names[tensor]));
-    EXPECT_NE(CheckEditedVectors(Edit(tensor, 1, 0, 1)), "") << names[tensor];
-    EXPECT_NE(CheckEditedVectors(Edit(tensor, 3, 0, 4000)), "")
+    EXPECT_NE(CheckEditedVectors(EditBytes(tensor, 1, 0, 1)), "")
+        << names[tensor];
+    EXPECT_NE(CheckEditedVectors(EditBytes(tensor, 3, 0, 4000)), "")
         << names[tensor];
   }
 }
@@ -361,20 +353,23 @@ TEST(VectorIndexDamageTest, NumbersOutOfRangeAreRefused) {
                      kHuge = 0x7F7FFFFF, kMinusOne = 0xBF800000;
   for (const uint32_t bad : {kNan, kInfinity, kHuge}) {
     for (const uint8_t tensor : {0, 2, 5}) {  // centroids, factors, scales
-      EXPECT_THAT(CheckEditedVectors(Edit(tensor, 0, 3, bad)),
+      EXPECT_THAT(CheckEditedVectors(EditBytes(tensor, 0, 3, bad)),
                   HasSubstr("beyond"));
     }
   }
-  EXPECT_THAT(CheckEditedVectors(Edit(2, 0, 3, kMinusOne)),
+  EXPECT_THAT(CheckEditedVectors(EditBytes(2, 0, 3, kMinusOne)),
               HasSubstr("vector.factors"));
-  EXPECT_THAT(CheckEditedVectors(Edit(8, 0, 2, 0xFFFFFFF0)),
+  EXPECT_THAT(CheckEditedVectors(EditBytes(8, 0, 2, 0xFFFFFFF0)),
               HasSubstr("vector.starts"));
-  EXPECT_THAT(CheckEditedVectors(Edit(8, 0, 7, 3)), HasSubstr("vector.starts"));
-  EXPECT_THAT(CheckEditedVectors(Edit(3, 0, 4, 1000)),
+  EXPECT_THAT(CheckEditedVectors(EditBytes(8, 0, 7, 3)),
+              HasSubstr("vector.starts"));
+  EXPECT_THAT(CheckEditedVectors(EditBytes(3, 0, 4, 1000)),
               HasSubstr("vector.items"));
-  EXPECT_THAT(CheckEditedVectors(Edit(3, 0, 4, 1)), HasSubstr("vector.items"));
+  EXPECT_THAT(CheckEditedVectors(EditBytes(3, 0, 4, 1)),
+              HasSubstr("vector.items"));
   // Item 1 has no vector: a slot of its own makes one too many.
-  EXPECT_THAT(CheckEditedVectors(Edit(7, 0, 1, 3)), HasSubstr("vector.slots"));
+  EXPECT_THAT(CheckEditedVectors(EditBytes(7, 0, 1, 3)),
+              HasSubstr("vector.slots"));
 }
 
 TEST(VectorIndexDamageTest, ReplaysTheCorpus) {

@@ -4,16 +4,17 @@
 #include <string>
 #include <string_view>
 
+#include "quaver/index/vector.h"
+
 namespace quaver {
 
-// Edits a valid index as the bytes say, eight an edit, puts a container with a
-// right checksum around it and opens it: it must be refused, or answer every
-// call in bounds with finite scores. Aborts otherwise; returns the error, ""
-// when it was accepted.
-//
-// An edit: tensor, operation, offset (u16), value (u32), little-endian.
-// Operations: 0 overwrite four bytes, 1 cut elements off, 2 repeat the last,
-// 3 change a dimension, 4 drop the tensor.
+// Edits a valid index (see edited_tensors.h), puts a container with a right
+// checksum around it and opens it: it must be refused, or answer every call in
+// bounds with finite scores. Aborts otherwise; returns the error, "" when it
+// was accepted.
 std::string CheckEditedVectors(std::string_view edits);
+
+// The same of an open index.
+void CheckVectorAnswers(const VectorIndex& index);
 
 }  // namespace quaver
