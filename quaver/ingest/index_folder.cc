@@ -8,8 +8,29 @@
 namespace quaver {
 namespace {
 
+// What the rooms above rely on, beyond what a segment knows of itself.
+absl::Status CheckPart(const Segment& segment, size_t dimension,
+                       const std::string& path) {
+  for (int type = kNumEntityTypes; type < kMaxDocumentTypes; ++type) {
+    const auto [begin, end] = segment.TypeRange(static_cast<uint8_t>(type));
+    if (begin == end) continue;
+    return absl::InvalidArgumentError(fmt::format(
+        "{} has documents of the unknown type {}; run quaver ingest again",
+        path, type));
+  }
+  if (segment.vectors() != nullptr &&
+      segment.vectors()->dimension() != dimension) {
+    return absl::InvalidArgumentError(fmt::format(
+        "{} has vectors of {} numbers, index.json says {}; run quaver ingest "
+        "again",
+        path, segment.vectors()->dimension(), dimension));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<SnapshotSegment> OpenPart(const std::string& folder,
-                                         const ManifestSegment& entry) {
+                                         const ManifestSegment& entry,
+                                         size_t dimension) {
   const std::string path = folder + "/" + entry.file;
   SnapshotSegment part;
   ASSIGN_OR_RETURN(part.segment, Segment::Open(path, BestKernels()));
@@ -19,6 +40,7 @@ absl::StatusOr<SnapshotSegment> OpenPart(const std::string& folder,
                     "ingest again",
                     path, part.segment->num_documents(), entry.num_documents));
   }
+  RETURN_IF_ERROR(CheckPart(*part.segment, dimension, path));
   if (entry.deleted.empty()) return part;
   auto deleted = std::make_shared<Tombstones>(entry.num_documents);
   for (const uint32_t doc : entry.deleted) deleted->Set(doc);
@@ -43,7 +65,8 @@ absl::StatusOr<Snapshot> OpenSnapshot(const std::string& folder,
   Snapshot snapshot;
   snapshot.sequence = manifest.sequence;
   for (const ManifestSegment& entry : manifest.segments) {
-    ASSIGN_OR_RETURN(snapshot.segments.emplace_back(), OpenPart(folder, entry));
+    ASSIGN_OR_RETURN(snapshot.segments.emplace_back(),
+                     OpenPart(folder, entry, manifest.dimension));
   }
   return snapshot;
 }

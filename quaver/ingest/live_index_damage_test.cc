@@ -113,6 +113,17 @@ TEST_F(LiveIndexDamageTest, RefusesDamagedFilesByName) {
   EXPECT_EQ(Titles().size(), 1);
 }
 
+// A query of another length than the vectors would end the process.
+TEST_F(LiveIndexDamageTest, RefusesVectorsOfAnotherDimension) {
+  Make({Track("1", "one")});
+  Manifest manifest = LoadManifest(folder_).value();
+  ++manifest.dimension;
+  ASSERT_TRUE(SaveManifest(folder_, manifest).ok());
+  const absl::Status status = Open();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(Message(status), HasSubstr("index.json says"));
+}
+
 TEST_F(LiveIndexDamageTest, RefusesACatalogueThatIsBehindTheIndex) {
   Make({Track("1", "one")});
   for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
