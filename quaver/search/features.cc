@@ -342,7 +342,8 @@ Features Extractor::Extract(const Candidate& candidate) {
     const float covered = Coverage(artist);
     const auto known = static_cast<float>(lexical_.artist_docs(artist).size());
     set(Feature::kArtist, covered);
-    set(Feature::kFame, covered * std::min(1.0f, std::log10(1 + known) / 3));
+    set(Feature::kFame,
+        covered * std::clamp(0.5f * std::log10(known / 4), 0.0f, 1.0f));
   }
   if (title != kNoName) JoinNeighbours(title);
   if (artist != kNoName) JoinNeighbours(artist);

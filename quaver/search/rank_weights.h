@@ -15,7 +15,7 @@ inline constexpr std::array<float, 16> kRankWeights = {
     0.0097f,   // artist
     0.0674f,   // names
     0.0261f,   // exact
-    0.0400f,   // fame
+    0.0350f,   // fame
     0.1424f,   // popular_tail
     0.0f,      // bm25
     0.0145f,   // meaning

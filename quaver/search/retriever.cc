@@ -17,9 +17,9 @@ using HitLists = std::array<std::vector<LegHit>, kMaxDocumentTypes>;
 // Of the n-gram score; popular documents win among equals.
 constexpr float kPopularityPrior = 0.05f;
 // Names whose documents are looked at.
-constexpr size_t kMaxNames = 1000;
-// Documents looked at behind one name: above the largest real discography.
-constexpr size_t kMaxDocsPerName = 2000;
+constexpr size_t kMaxNames = 600;
+// Documents looked at behind one name: above nearly all discographies.
+constexpr size_t kMaxDocsPerName = 1000;
 // Letters of words that are guessed at: longer ones keep enough n-grams.
 constexpr int kLeastGuessed = 3;
 constexpr int kMostGuessed = 10;
@@ -53,6 +53,11 @@ void KeepBest(std::vector<LegHit>& hits, size_t count) {
   if (hits.size() > count) hits.resize(count);
 }
 
+struct DocNames {
+  uint32_t title;
+  uint32_t artist;
+};
+
 class SegmentSearch {
  public:
   SegmentSearch(const Segment& segment, const Query& query,
@@ -71,7 +76,7 @@ class SegmentSearch {
  private:
   void CollectNameDocs(std::span<const uint32_t> names,
                        std::vector<uint32_t>& docs) const;
-  float NameScore(const NameScores& scores, uint32_t doc) const;
+  float NameScore(const NameScores& scores, const DocNames& names) const;
   void AccumulateTerm(uint32_t term, float weight, bool collect);
   void PrefixByNames(IdRange names, HitLists& hits) const;
   void PrefixByPopularity(IdRange names, int count, HitLists& hits) const;
@@ -88,19 +93,18 @@ class SegmentSearch {
 };
 
 // The greatest cosine of the query with the title, the artist and both.
-float SegmentSearch::NameScore(const NameScores& scores, uint32_t doc) const {
-  const uint32_t title = lexical_.title_names()[doc];
-  const uint32_t artist = lexical_.artist_names()[doc];
+float SegmentSearch::NameScore(const NameScores& scores,
+                               const DocNames& names) const {
   float title_sum = 0, title_norm = 0;
   float best = 0;
-  if (title != kNoName) {
-    title_sum = scores.sum(title);
-    title_norm = lexical_.gram_norm(title);
+  if (names.title != kNoName) {
+    title_sum = scores.sum(names.title);
+    title_norm = lexical_.gram_norm(names.title);
     best = title_sum / title_norm;
   }
-  if (artist != kNoName) {
-    const float artist_sum = scores.sum(artist);
-    const float artist_norm = lexical_.gram_norm(artist);
+  if (names.artist != kNoName) {
+    const float artist_sum = scores.sum(names.artist);
+    const float artist_norm = lexical_.gram_norm(names.artist);
     best = std::max(best, artist_sum / artist_norm);
     // The two share few n-grams: as if they shared none.
     best = std::max(
@@ -162,15 +166,21 @@ HitLists SegmentSearch::Names() {
   if (scores.norm() == 0) return hits;
   std::vector<uint32_t>& docs = scratch_.touched;
   CollectNameDocs(scores.Best(kMaxNames), docs);
-  std::vector<float>& popularity = scratch_.values;
-  popularity.clear();
+  std::vector<DocNames> names;
+  std::vector<float>& values = scratch_.values;
+  names.reserve(docs.size());
+  values.clear();
   for (const uint32_t doc : docs) {
-    popularity.push_back(segment_.popularity()[doc]);
+    names.push_back(
+        {lexical_.title_names()[doc], lexical_.artist_names()[doc]});
+  }
+  for (const uint32_t doc : docs) {
+    values.push_back(kPopularityPrior * segment_.popularity()[doc]);
   }
   for (size_t i = 0; i < docs.size(); ++i) {
-    Push(docs[i], NameScore(scores, docs[i]) + kPopularityPrior * popularity[i],
-         hits);
+    values[i] += NameScore(scores, names[i]);
   }
+  for (size_t i = 0; i < docs.size(); ++i) Push(docs[i], values[i], hits);
   return hits;
 }
 

@@ -48,9 +48,9 @@ using AcceptDoc = std::function<bool(uint32_t doc)>;
 struct RetrieverConfig {
   // Candidates of the names leg and of the others, by type (catalogue order:
   // track, artist, album, show, episode, playlist).
-  std::array<int, 8> name_candidates = {200, 30, 30, 30, 30, 20, 0, 0};
+  std::array<int, 8> name_candidates = {160, 20, 20, 20, 20, 10, 0, 0};
   std::array<int, 8> other_candidates = {40, 20, 20, 30, 30, 20, 0, 0};
-  int meaning_candidates = 100;
+  int meaning_candidates = 64;
 };
 
 // The candidates of all legs, by rising document number, each once. `embedding`
