@@ -19,9 +19,11 @@ Quantiles MakeQuantiles(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   if (values.empty() || values.front() == values.back()) return {};
   Quantiles quantiles(kNumQuantiles);
-  const auto last = static_cast<double>(values.size() - 1);
+  // The most popular of N has the share 1 - 1/N, not more: in a catalogue of
+  // ten its popularity must not outweigh the words of a query.
+  const auto count = static_cast<double>(values.size());
   for (size_t i = 0; i < kNumQuantiles; ++i) {
-    const double place = Share(static_cast<double>(i)) * last;
+    const double place = Share(static_cast<double>(i)) * count;
     const auto below = static_cast<size_t>(place);
     const size_t above = std::min(below + 1, values.size() - 1);
     quantiles[i] = std::lerp(values[below], values[above],

@@ -28,6 +28,12 @@ TEST(PopularityTest, IsTheShareThatIsLessPopular) {
   EXPECT_LT(PopularityShare(quantiles, 5000), 1);
 }
 
+TEST(PopularityTest, FewValuesAreNotFarApart) {
+  const Quantiles quantiles = MakeQuantiles({5, 6, 7, 8});
+  EXPECT_NEAR(PopularityShare(quantiles, 8), 0.75, 0.02);
+  EXPECT_NEAR(PopularityShare(quantiles, 7), 0.5, 0.02);
+}
+
 TEST(PopularityTest, NeverFallsAsTheValueRises) {
   for (uint64_t seed = 0; seed < 20; ++seed) {
     Random random(seed);
