@@ -24,10 +24,10 @@ FOUND_WITHIN_S = 2.0
 # allocator are filled and the delta has been flushed.
 MAX_GROWTH = 1.10
 # Titles of the demo catalogue with what finds them.
-KNOWN = [("bohemian rapsody", "Bohemian Rhapsody", "Queen"),
+KNOWN = [("bohemian rapsody queen", "Bohemian Rhapsody", "Queen"),
          ("smels like teen spirit", "Smells Like Teen Spirit", "Nirvana"),
          ("hay jude beatles", "Hey Jude", "The Beatles"),
-         ("bilie jean", "Billie Jean", "Michael Jackson")]
+         ("bilie jean jackson", "Billie Jean", "Michael Jackson")]
 NOISE = ["", "a", "th", "sad songs for rainy days", "news podcasts", "久石譲",
          "🔥", "x" * 3000, "%00\x01", "!!!", "queen greatest", "the the the"]
 
