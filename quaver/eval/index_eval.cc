@@ -86,8 +86,7 @@ std::string TextOf(const DocumentView& document) {
 
 // The embeddings of a segment's live documents, made again.
 struct Reembedded {
-  std::vector<uint32_t> docs;
-  std::vector<float> vectors;  // [docs, D]
+  std::vector<float> vectors;  // [rows, D]
   std::vector<size_t> row_of;  // by document
 };
 
@@ -100,8 +99,7 @@ absl::StatusOr<Reembedded> Reembed(const SnapshotSegment& part,
   for (uint32_t doc = 0; doc < count; ++doc) {
     const DocumentView document = part.segment->document(doc);
     if (!part.Alive(doc) || document.embedded_hash == 0) continue;
-    result.row_of[doc] = result.docs.size();
-    result.docs.push_back(doc);
+    result.row_of[doc] = texts.size();
     texts.push_back(TextOf(document));
     if (Hash64(texts.back()) != document.embedded_hash) {
       return absl::FailedPreconditionError(

@@ -43,9 +43,9 @@ struct VectorConfig {
 // min_probes of them, probe_share of the vectors, and num_rerank accepted
 // vectors were seen: a filter that refuses much widens the search, in the
 // limit to all lists. Short texts cluster little, so a small share is for
-// catalogues of many millions. On 258,138 embedded names and descriptions, 1,000
-// queries, recall@10 of the int8 forms: 0.993 by default; 0.996 at a share of
-// 0.9 with 300 reranked, which is 0.991 of the fp32 vectors.
+// catalogues of many millions. On 258,138 embedded names and descriptions,
+// 1,000 queries, recall@10 of the int8 forms: 0.993 by default; 0.996 at a
+// share of 0.9 with 300 reranked, which is 0.991 of the fp32 vectors.
 struct VectorParams {
   size_t num_results = 10;
   double probe_share = 0.8;  // of the vectors

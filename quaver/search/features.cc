@@ -146,6 +146,13 @@ class Extractor {
   Features Extract(const Candidate& candidate);
 
  private:
+  struct GenreMatch {
+    bool known = false;
+    float covered = 0;  // share of the genre's letters found in the query
+    float share = 0;    // of the query's weight found in the genre
+  };
+
+  const GenreMatch& MatchGenre(uint32_t genre);
   const float* TermSimilarities(uint32_t term, std::string_view text);
   float Coverage(uint32_t name);
   void JoinNeighbours(uint32_t name);
@@ -167,13 +174,7 @@ class Extractor {
   PlaceMap term_places_;  // in similarities_
   // Of a term to each word and joined pair, [terms seen, num_patterns].
   std::vector<float> similarities_;
-  std::vector<float> best_;  // [num_patterns], of the document at hand
-  struct GenreMatch {
-    bool known = false;
-    float covered = 0;  // share of the genre's letters found in the query
-    float share = 0;    // of the query's weight found in the genre
-  };
-  const GenreMatch& MatchGenre(uint32_t genre);
+  std::vector<float> best_;         // [num_patterns], of the document at hand
   std::vector<GenreMatch> genres_;  // by genre of the segment
   std::string joined_;
 };

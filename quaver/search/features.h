@@ -21,8 +21,8 @@ enum class Feature {
   kArtist,       // artist words found in the query
   kNames,        // n-gram cosine
   kExact,        // the query is the title, the artist or both
-  kFame,         // log10 of the number of the artist's documents, / 3, times
-                 // kArtist: who types a name mostly means whom many know
+  kFame,         // kArtist times log10(the artist's documents / 4) / 2, within
+                 // [0, 1]: who types a name mostly means whom many know
   kPopularTail,  // -log10 of what is left above it, / 6
   kBm25,         // BM25F, as a share of the best possible
   kMeaning,      // cosine of the vectors

@@ -5,8 +5,9 @@
 
 namespace quaver {
 
-// Fitted on 3,500 simulated queries (`quaver eval fit-ranker`), but for the
-// last three, which were tried on judged collections.
+// Fitted on 3,500 simulated queries (`quaver eval fit-ranker`), but for fame
+// (fitted: 0.012), which simulated queries undervalue as their targets are
+// drawn by track, and the last three, which were tried on judged collections.
 inline constexpr std::array<float, 16> kRankWeights = {
     0.3604f,   // words
     0.1839f,   // whole
