@@ -1,0 +1,135 @@
+// One connection of the server: reads a request, has it handled, writes the
+// answer, until either side is done. For http_server.cc.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "absl/base/thread_annotations.h"
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include "quaver/base/mutex.h"
+#include "quaver/net/http_server.h"
+#include "quaver/net/worker_pool.h"
+
+namespace quaver {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+inline SteadyTime After(int milliseconds) {
+  return std::chrono::steady_clock::now() +
+         std::chrono::milliseconds(milliseconds);
+}
+
+class Session;
+
+// What the sessions share. Destroyed bottom up: threads, then the context with
+// the sessions that its pending operations own, then what those refer to.
+struct Shared {
+  Shared(HttpServerConfig server_config, HttpHandler server_handler)
+      : config(std::move(server_config)),
+        handler(std::move(server_handler)),
+        io(config.io_threads),
+        workers(config.handler_threads, config.max_queue) {}
+
+  const HttpServerConfig config;
+  const HttpHandler handler;
+  std::atomic<bool> stopping{false};  // answers close their connections
+  std::atomic<bool> dropping{false};  // the deadline has passed
+  std::atomic<size_t> buffered_bytes{0};
+
+  Mutex mutex;
+  std::unordered_map<Session*, std::weak_ptr<Session>> sessions
+      ABSL_GUARDED_BY(mutex);
+  bool accept_is_paused ABSL_GUARDED_BY(mutex) = false;
+  std::function<void()> resume_accept;  // set before the first session
+
+  boost::asio::io_context io;
+  WorkerPool workers;
+
+  bool NoSessions() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    return sessions.empty();
+  }
+  void Add(const std::shared_ptr<Session>& session);
+  void Remove(Session* session);
+  void Refused(int status) const {
+    if (config.on_refused) config.on_refused(status);
+  }
+};
+
+// One connection. Everything but Handle() runs on its strand, and every
+// pending operation owns the session, so it goes when nothing is pending.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(Shared& shared, boost::asio::ip::tcp::socket socket);
+  ~Session();
+
+  void Start() { Post(&Session::AwaitRequest); }
+  void CloseIfIdle() { Post(&Session::OnStop); }
+  void Drop() { Post(&Session::Close); }
+
+ private:
+  enum class Phase {
+    kIdle,
+    kHeader,
+    kBody,
+    kHandler,
+    kWrite,
+    kLinger,
+    kClosed
+  };
+  using Parser =
+      boost::beast::http::request_parser<boost::beast::http::string_body>;
+
+  void Post(void (Session::*method)());
+  void OnStop();
+  void AwaitRequest();
+  void Read(SteadyTime deadline);
+  void OnRead(boost::system::error_code error, size_t num_bytes);
+  void Parse();
+  void OnParseError(boost::system::error_code error);
+  bool AcceptHeader();
+  bool ReserveBody();
+  void ReleaseBody();
+  void SendContinue();
+  void Dispatch();
+  void Handle();
+  HttpResponse CallHandler();
+  void Refuse(int status, std::string_view message);
+  void Respond(HttpResponse response);
+  void CloseAfter(int milliseconds);
+  void OnWritten(boost::system::error_code error);
+  void Linger();
+  void Close();
+
+  Shared& shared_;
+  boost::asio::ip::tcp::socket socket_;
+  boost::asio::steady_timer timer_;
+  std::string remote_;
+  uint64_t timer_id_ = 0;  // tells a late expiry from the current one
+  bool timed_out_ = false;
+
+  Phase phase_ = Phase::kIdle;
+  boost::beast::flat_buffer buffer_;
+  std::optional<Parser> parser_;
+  SteadyTime deadline_;  // of the header, the body or the lingering
+  bool keep_alive_ = false;
+  size_t reserved_bytes_ = 0;
+  HttpRequest request_;  // the handler thread's while in kHandler
+  std::string head_;
+  std::string body_;
+};
+
+}  // namespace quaver
