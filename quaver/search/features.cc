@@ -6,136 +6,19 @@
 #include <string>
 #include <utility>
 
+#include "quaver/search/internal/place_map.h"
+#include "quaver/search/internal/similarity.h"
 #include "quaver/text/normalize.h"
 
 namespace quaver {
 namespace {
 
-// Less than this is chance: two random English words of six letters share
-// more than 30 % of their letters in order less than one time in twenty.
-constexpr float kLeastSimilarity = 0.3f;
-// A beginning is a little less than the whole word.
-constexpr float kPrefixPenalty = 0.03f;
+// Two words joined are a little less than one.
 constexpr float kJoinPenalty = 0.02f;
 // A query word with less has found no partner.
 constexpr float kPartner = 0.6f;
 // A genre's word and a query's are the same from here on: "song", "songs".
 constexpr float kSameWord = 0.8f;
-
-// The first `count` code points.
-std::string_view Beginning(std::string_view text, int count) {
-  size_t end = 0;
-  while (end < text.size() && count > 0) {
-    ++end;
-    while (end < text.size() && (text[end] & 0xC0) == 0x80) ++end;
-    --count;
-  }
-  return text.substr(0, end);
-}
-
-float WordSimilarity(const QueryWord& word, std::string_view term, int length,
-                     bool open) {
-  const int longer = std::max(word.length, length);
-  const int shorter = std::min(word.length, length);
-  float best = 0;
-  // Each letter of difference costs an edit.
-  if (static_cast<float>(shorter) >= kLeastSimilarity * longer) {
-    best = 1 - static_cast<float>(word.pattern.Osa(term)) / longer;
-  }
-  if (open && length > word.length) {
-    const int edits = word.pattern.Osa(Beginning(term, word.length));
-    best = std::max(
-        best, 1 - static_cast<float>(edits) / word.length - kPrefixPenalty);
-  }
-  return best < kLeastSimilarity ? 0 : best;
-}
-
-// The text's similarity with the query, and that of its beginning.
-struct WholeScore {
-  float whole = 0;
-  float open = 0;
-
-  void Compare(const Query& query, std::string_view text, int length) {
-    const int typed = query.whole.length();
-    // Each letter of difference costs an edit: most texts need no comparison.
-    const float most = MostSimilar(typed, length);
-    if (most > whole || (length <= typed && most > open)) {
-      const float similarity = Similarity(query, text, typed + length);
-      whole = std::max(whole, similarity);
-      if (length <= typed) open = std::max(open, similarity);
-    }
-    if (query.open && length > typed && open < 1) {
-      open =
-          std::max(open, Similarity(query, Beginning(text, typed), 2 * typed));
-    }
-  }
-
-  static float MostSimilar(int a, int b) {
-    return a + b == 0 ? 1 : 2.0f * static_cast<float>(std::min(a, b)) / (a + b);
-  }
-
-  static float Similarity(const Query& query, std::string_view text,
-                          int both_lengths) {
-    if (both_lengths == 0) return 1;
-    return 1 - static_cast<float>(query.whole.Indel(text)) / both_lengths;
-  }
-};
-
-// The words of a normalised name one by one; empty at the end.
-class WordReader {
- public:
-  explicit WordReader(std::string_view name) : rest_(name) {}
-  std::string_view Next() {
-    const size_t end = std::min(rest_.find(' '), rest_.size());
-    const std::string_view word = rest_.substr(0, end);
-    rest_.remove_prefix(std::min(end + 1, rest_.size()));
-    return word;
-  }
-
- private:
-  std::string_view rest_;
-};
-
-// Terms to places: open addressing, as a search asks some thousand times.
-class PlaceMap {
- public:
-  // The term's place; `place` when it is new.
-  uint32_t FindOrAdd(uint32_t term, uint32_t place) {
-    if (2 * (size_ + 1) > slots_.size()) Grow();
-    Slot& slot = Find(term);
-    if (slot.term == term) return slot.place;
-    slot = {term, place};
-    ++size_;
-    return place;
-  }
-
- private:
-  static constexpr uint32_t kNoTerm = UINT32_MAX;
-  struct Slot {
-    uint32_t term = kNoTerm;
-    uint32_t place = 0;
-  };
-
-  // Its slot, or the one that it would take.
-  Slot& Find(uint32_t term) {
-    const size_t mask = slots_.size() - 1;
-    size_t at = (term * 0x9E3779B1u) >> 16 & mask;
-    while (slots_[at].term != term && slots_[at].term != kNoTerm) {
-      at = (at + 1) & mask;
-    }
-    return slots_[at];
-  }
-  void Grow() {
-    std::vector<Slot> old(std::max<size_t>(1024, 2 * slots_.size()));
-    old.swap(slots_);
-    for (const Slot& slot : old) {
-      if (slot.term != kNoTerm) Find(slot.term) = slot;
-    }
-  }
-
-  size_t size_ = 0;
-  std::vector<Slot> slots_;  // a power of two
-};
 
 // Features of candidates one by one; the similarities of a word are computed
 // once, when it is first seen.
