@@ -32,12 +32,6 @@ void BM_NormalizeWithSource(benchmark::State& state) {
 }
 BENCHMARK(BM_NormalizeWithSource)->Arg(0);
 
-void BM_Unstyle(benchmark::State& state) {
-  const std::string text = state.range(0) == 0 ? "Tik Tok" : "Ke$ha";
-  for (auto _ : state) benchmark::DoNotOptimize(Unstyle(text));
-}
-BENCHMARK(BM_Unstyle)->Arg(0)->Arg(1);
-
 // Run from the source folder: reads the model's tokenizer.
 void BM_WordPiece(benchmark::State& state) {
   const auto tokenizer = WordPiece::Load("build/models/minilm");

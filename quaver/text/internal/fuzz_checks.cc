@@ -6,7 +6,6 @@
 #include "quaver/base/check.h"
 #include "quaver/text/edit_distance.h"
 #include "quaver/text/normalize.h"
-#include "quaver/text/terms.h"
 #include "quaver/text/wordpiece.h"
 
 namespace quaver {
@@ -55,8 +54,6 @@ void CheckNormalize(std::string_view bytes) {
   QUAVER_CHECK(
       std::is_sorted(with_source.source.begin(), with_source.source.end()));
   QUAVER_CHECK(IsValidUtf8(CleanUtf8(bytes)));
-  const std::string other = Unstyle(bytes);
-  QUAVER_CHECK(Normalize(other) == other);
   const EditPattern pattern(once);
   QUAVER_CHECK(pattern.Osa(once) == 0 && pattern.Indel(once) == 0);
 }
