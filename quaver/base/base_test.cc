@@ -153,6 +153,21 @@ TEST(MutexTest, UnlockingWakesWhoWaitsForWhatBecameTrue) {
   counting.join();
 }
 
+TEST(MutexTest, WaitingWakesOthersAsUnlockingDoes) {
+  Guarded guarded;
+  std::thread answering([&] {
+    const MutexLock lock(&guarded.mutex);
+    guarded.mutex.Await(&guarded, &Guarded::IsFive);
+    guarded.number = 10;
+  });
+  {
+    const MutexLock lock(&guarded.mutex);
+    guarded.number = 5;
+    guarded.mutex.Await(&guarded, &Guarded::IsTen);
+  }
+  answering.join();
+}
+
 TEST(MutexTest, WaitingEndsInTime) {
   Guarded guarded;
   const MutexLock lock(&guarded.mutex);

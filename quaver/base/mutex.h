@@ -21,7 +21,8 @@ class ABSL_LOCKABLE Mutex {
   void Unlock() ABSL_UNLOCK_FUNCTION();
 
   // Waits until (object->*holds)() is true; it is called with the mutex held,
-  // at first and whenever someone unlocked. Nobody has to notify.
+  // at first and whenever someone unlocked or began to wait. Nobody has to
+  // notify.
   template <typename T>
   void Await(const T* object, bool (T::*holds)() const)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(this);
@@ -54,6 +55,7 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
 template <typename T>
 void Mutex::Await(const T* object, bool (T::*holds)() const) {
   std::unique_lock<std::mutex> lock(mutex_, std::adopt_lock);
+  if (num_waiting_ > 0) unlocked_.notify_all();  // waiting unlocks, too
   ++num_waiting_;
   unlocked_.wait(lock, [&] { return (object->*holds)(); });
   --num_waiting_;
@@ -64,6 +66,7 @@ template <typename T>
 bool Mutex::AwaitFor(const T* object, bool (T::*holds)() const,
                      int64_t timeout_us) {
   std::unique_lock<std::mutex> lock(mutex_, std::adopt_lock);
+  if (num_waiting_ > 0) unlocked_.notify_all();
   ++num_waiting_;
   const bool held =
       unlocked_.wait_for(lock, std::chrono::microseconds(timeout_us),
