@@ -95,4 +95,5 @@ def main():
     print(f"{path}: {STRINGS} strings, {path.stat().st_size} bytes")
 
 
-main()
+if __name__ == "__main__":
+    main()
