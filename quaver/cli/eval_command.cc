@@ -26,7 +26,7 @@ struct EvalOptions {
   std::string model = DefaultModelFolder();
   std::string sets;
   std::string held;
-  std::string catalogue;
+  std::vector<std::string> catalogue;
   std::string file;
   std::string folder;
   std::string misspellings;
@@ -71,14 +71,14 @@ absl::Status EvalSearch(const EvalOptions& options) {
 }
 
 absl::Status EvalSuggest(const EvalOptions& options) {
-  ASSIGN_OR_RETURN(const auto tracks, ReadTrackNames(options.catalogue));
+  ASSIGN_OR_RETURN(const SearchTexts texts, ReadSearchTexts(options.catalogue));
   ASSIGN_OR_RETURN(const auto search,
                    OpenReadOnly(options.index, options.model));
   SuggestEvalConfig config{.seed = options.seed};
   if (options.rows > 0) config.num_titles = options.rows;
   ASSIGN_OR_RETURN(const SuggestReport report,
                    RunSuggestEval(
-                       tracks,
+                       texts.tracks,
                        [&](const std::string& prefix) {
                          return search->bar->Suggest(prefix);
                        },
@@ -228,7 +228,7 @@ void AddEvalCommand(CLI::App& app, Action& action) {
   AddIndex(suggest, options);
   suggest
       ->add_option("--catalogue", options->catalogue,
-                   "catalogue.db or TSV file, best-known tracks first")
+                   "catalogue.db or files, best-known tracks first")
       ->required();
 
   auto* index = Add(eval, "index", "Recall and speed of the vector index",
@@ -264,7 +264,7 @@ void AddEvalCommand(CLI::App& app, Action& action) {
   auto* sets = Add(eval, "make-sets", "Make query sets from a catalogue",
                    EvalMakeSets, options, action);
   sets->add_option("--catalogue", options->catalogue,
-                   "catalogue.db or TSV file, best-known tracks first")
+                   "catalogue.db or files, best-known tracks first")
       ->required();
   sets->add_option("--out", options->folder, "Folder to write to")->required();
   sets->add_option("--misspellings", options->misspellings,

@@ -66,26 +66,6 @@ TEST(QueryFileTest, ErrorsNameFileAndLine) {
   ASSERT_TRUE(
       WriteFileAtomically(folder + "/a.tsv", "a\tb\tc\td\na\tb\n").ok());
   EXPECT_THAT(Message(ReadQuerySets(folder).status()), HasSubstr("a.tsv:2:"));
-  EXPECT_THAT(Message(ReadTrackNames(folder + "/none.db").status()),
-              HasSubstr("none.db: no such catalogue"));
-}
-
-TEST(QueryFileTest, TracksOfAStoreAreBestKnownFirst) {
-  const std::string folder = Folder("store");
-  {
-    auto store = CatalogueStore::Open(folder + "/catalogue.db");
-    ASSERT_TRUE(store.ok()) << store.status();
-    Entity low = {
-        .id = "track:1", .title = "Low", .artist = "A", .popularity = 1};
-    Entity high = {
-        .id = "track:2", .title = "High", .artist = "B", .popularity = 9};
-    ASSERT_TRUE((*store)->Upsert({low, high}).ok());
-  }
-  const auto tracks = ReadTrackNames(folder + "/catalogue.db");
-  ASSERT_TRUE(tracks.ok()) << tracks.status();
-  ASSERT_EQ(tracks->size(), 2u);
-  EXPECT_EQ((*tracks)[0].title, "High");
-  EXPECT_EQ((*tracks)[1].artist, "A");
 }
 
 TEST(QueryFileTest, MakesSetsOfATsvCatalogue) {
@@ -96,7 +76,7 @@ TEST(QueryFileTest, MakesSetsOfATsvCatalogue) {
                            100 + i, i % 7);
   }
   ASSERT_TRUE(WriteFileAtomically(folder + "/tracks.tsv", content).ok());
-  const auto sets = MakeSets({.catalogue = folder + "/tracks.tsv",
+  const auto sets = MakeSets({.catalogue = {folder + "/tracks.tsv"},
                               .folder = folder + "/sets",
                               .misspellings = "",
                               .kinds = {SetKind::kTouch, SetKind::kClean},

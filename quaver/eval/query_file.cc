@@ -5,8 +5,8 @@
 #include <filesystem>
 
 #include "quaver/base/file.h"
-#include "quaver/catalogue/store.h"
 #include "quaver/eval/tsv.h"
+#include "quaver/noise/search_texts.h"
 
 namespace quaver {
 namespace {
@@ -18,28 +18,6 @@ std::string Field(std::string text) {
     if (c == '\t' || c == '\n' || c == '\r') c = ' ';
   }
   return text;
-}
-
-absl::StatusOr<std::vector<TrackName>> ReadStore(const std::string& path) {
-  ASSIGN_OR_RETURN(const auto store, CatalogueStore::Open(path));
-  std::vector<TrackName> tracks;
-  RETURN_IF_ERROR(store->ForEach([&](const Entity& entity) {
-    if (entity.type == EntityType::kTrack) {
-      tracks.push_back({entity.title, entity.artist});
-    }
-    return absl::OkStatus();
-  }));
-  return tracks;
-}
-
-absl::StatusOr<std::vector<TrackName>> ReadTsv(const std::string& path) {
-  std::vector<TrackName> tracks;
-  RETURN_IF_ERROR(ForEachNamedRow(
-      path, {"title", "artist"}, [&](const auto& values) -> absl::Status {
-        tracks.push_back({std::string(values[0]), std::string(values[1])});
-        return absl::OkStatus();
-      }));
-  return tracks;
 }
 
 }  // namespace
@@ -95,22 +73,8 @@ absl::Status WriteQuerySet(const std::string& folder, const QuerySet& set) {
                              content);
 }
 
-absl::StatusOr<std::vector<TrackName>> ReadTrackNames(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::exists(path, error)) {
-    return absl::NotFoundError(fmt::format("{}: no such catalogue", path));
-  }
-  const bool is_store = std::filesystem::path(path).extension() == ".db";
-  ASSIGN_OR_RETURN(auto tracks, is_store ? ReadStore(path) : ReadTsv(path));
-  if (tracks.empty()) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: the catalogue has no tracks", path));
-  }
-  return tracks;
-}
-
 absl::StatusOr<std::vector<QuerySet>> MakeSets(const MakeSetsConfig& config) {
-  ASSIGN_OR_RETURN(const auto tracks, ReadTrackNames(config.catalogue));
+  ASSIGN_OR_RETURN(const SearchTexts texts, ReadSearchTexts(config.catalogue));
   Misspellings misspellings = Misspellings::Common();
   if (!config.misspellings.empty()) {
     ASSIGN_OR_RETURN(misspellings, Misspellings::Load(config.misspellings));
@@ -118,8 +82,11 @@ absl::StatusOr<std::vector<QuerySet>> MakeSets(const MakeSetsConfig& config) {
   const Noise noise({}, std::move(misspellings));
   std::vector<QuerySet> sets;
   for (const SetKind kind : config.kinds) {
-    ASSIGN_OR_RETURN(auto rows, MakeQuerySet(kind, tracks, noise, config.set));
-    sets.push_back({std::string(Name(kind)), std::move(rows)});
+    auto rows = MakeQuerySet(kind, texts, noise, config.set);
+    const bool may_lack = kind == SetKind::kBroad || kind == SetKind::kUnseen;
+    if (may_lack && absl::IsFailedPrecondition(rows.status())) continue;
+    RETURN_IF_ERROR(rows.status());
+    sets.push_back({std::string(Name(kind)), *std::move(rows)});
     RETURN_IF_ERROR(WriteQuerySet(config.folder, sets.back()));
   }
   return sets;

@@ -26,19 +26,16 @@ absl::StatusOr<std::vector<QuerySet>> ReadQuerySets(const std::string& path);
 // Tabs and line ends inside a field become spaces.
 absl::Status WriteQuerySet(const std::string& folder, const QuerySet& set);
 
-// The tracks of a catalogue, best-known first: of a SQLite catalogue.db, or of
-// a TSV file whose heading names `title` and `artist`, in the file's order.
-absl::StatusOr<std::vector<TrackName>> ReadTrackNames(const std::string& path);
-
 struct MakeSetsConfig {
-  std::string catalogue;     // for ReadTrackNames
-  std::string folder;        // written to, made when absent
+  std::vector<std::string> catalogue;  // for ReadSearchTexts
+  std::string folder;                  // written to, made when absent
   std::string misspellings;  // for Misspellings::Load; "": the small own list
   std::vector<SetKind> kinds{std::begin(kAllSetKinds), std::end(kAllSetKinds)};
   QuerySetConfig set;
 };
 
-// Makes and writes the sets; returns them.
+// Makes and writes the sets; returns them. A catalogue without descriptions
+// gets no set `broad`, one without artists that are kept out none `unseen`.
 absl::StatusOr<std::vector<QuerySet>> MakeSets(const MakeSetsConfig& config);
 
 }  // namespace quaver

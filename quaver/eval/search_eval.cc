@@ -78,15 +78,17 @@ absl::StatusOr<SearchFigures> RunSet(const QuerySet& set,
     }
     timings.Add(*response);
     all_timings.Add(*response);
-    const int rank = TargetRank(row, *response);
     fixed.push_back(ComparableText(response->query) ==
                     ComparableText(row.corrected));
+    if (row.artist.empty()) continue;  // only the correction counts
+    const int rank = TargetRank(row, *response);
     first.push_back(rank == 1);
     tenth.push_back(rank > 0);
     if (rank != 1 && figures.misses.size() < config.max_misses) {
       figures.misses.push_back(MakeMiss(row, rank, *response));
     }
   }
+  figures.targets = first.size();
   figures.exact_fix = BootstrapMean(fixed, config.seed);
   figures.success_at_1 = BootstrapMean(first, config.seed);
   figures.success_at_10 = BootstrapMean(tenth, config.seed);
@@ -186,6 +188,7 @@ nlohmann::json ToJson(const SearchReport& report) {
     nlohmann::json entry = {{"set", figures.set},
                             {"variant", figures.variant},
                             {"rows", figures.rows},
+                            {"targets", figures.targets},
                             {"exact_fix", ToJson(figures.exact_fix)},
                             {"success_at_1", ToJson(figures.success_at_1)},
                             {"success_at_10", ToJson(figures.success_at_10)},
@@ -205,10 +208,11 @@ std::string ToMarkdown(const SearchReport& report) {
   std::vector<std::vector<std::string>> rows = {
       {"set", "variant", "rows", "exact fix %", "success@1 %", "success@10 %"}};
   for (const SearchFigures& figures : report.figures) {
-    rows.push_back({figures.set, figures.variant, std::to_string(figures.rows),
-                    PercentCell(figures.exact_fix),
-                    PercentCell(figures.success_at_1),
-                    PercentCell(figures.success_at_10)});
+    rows.push_back(
+        {figures.set, figures.variant, std::to_string(figures.rows),
+         PercentCell(figures.exact_fix),
+         figures.targets ? PercentCell(figures.success_at_1) : "-",
+         figures.targets ? PercentCell(figures.success_at_10) : "-"});
   }
   return MarkdownTable(rows) + "\n" + LatencyTable(report) + MissTable(report);
 }

@@ -54,8 +54,9 @@ struct SearchFigures {
   std::string set;
   std::string variant;
   size_t rows = 0;
+  size_t targets = 0;     // rows that name what should be found
   Interval exact_fix;     // the answered query is the reference, comparable
-  Interval success_at_1;  // among hits of type track
+  Interval success_at_1;  // of targets, among hits of type track
   Interval success_at_10;
   std::vector<StageLatency> latency;  // in order of the answer's timings
   std::vector<Miss> misses;

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "quaver/noise/confusions.h"
 #include "quaver/noise/internal/pick.h"
 #include "quaver/noise/slips.h"
 #include "quaver/noise/sounds.h"
@@ -24,6 +25,26 @@ bool HasAccents(char32_t c) {
 }
 
 bool IsApostrophe(char32_t c) { return c == U'\'' || c == U'\u2019'; }
+
+// Letters that only their accent tells apart.
+constexpr std::u32string_view kAccented[] = {U"àáâäãå", U"èéêë", U"ìíîï",
+                                             U"òóôöõ",  U"ùúûü", U"ýÿ"};
+
+// At `rate`, one of the text's accents as another one.
+std::string WithWrongAccent(std::string_view text, double rate,
+                            Random& random) {
+  std::u32string letters = ToCodePoints(text);
+  std::vector<std::pair<size_t, std::u32string_view>> places;
+  for (size_t i = 0; i < letters.size(); ++i) {
+    for (const std::u32string_view set : kAccented) {
+      if (set.find(letters[i]) != set.npos) places.emplace_back(i, set);
+    }
+  }
+  if (places.empty() || !random.Chance(rate)) return std::string(text);
+  const auto& [at, set] = PickOne(places, random);
+  letters[at] = PickOne(set, random);
+  return ToUtf8(letters);
+}
 
 // Words of punctuation alone go; what stays is letters, single spaces and, if
 // `keep_apostrophes`, those inside words.
@@ -77,13 +98,26 @@ std::string Noise::Misspell(std::string_view text, Random& random) const {
                                    PickOne(*word.wrong, random));
 }
 
+std::string Noise::Confuse(std::string_view text, Random& random) const {
+  return ToUtf8(ConfusionTable::Fitted().Apply(ToCodePoints(text), random));
+}
+
 std::string Noise::OneMistake(std::string_view text, const MistakeMix& mix,
                               Random& random) const {
-  const double weights[] = {mix.slip, mix.sound, mix.misspelling};
+  const double weights[] = {mix.slip, mix.sound, mix.misspelling,
+                            mix.confusion};
   const auto kind = PickByWeight(weights, random);
   if (!kind) return std::string(text);
-  if (*kind == 0) return Slip(text, random);
-  return *kind == 1 ? Sound(text, random) : Misspell(text, random);
+  switch (*kind) {
+    case 0:
+      return Slip(text, random);
+    case 1:
+      return Sound(text, random);
+    case 2:
+      return Misspell(text, random);
+    default:
+      return Confuse(text, random);
+  }
 }
 
 std::optional<std::string> Noise::Mistakes(std::string_view text,
@@ -109,7 +143,8 @@ std::string Noise::AsTyped(std::string_view text, Random& random) const {
   std::string typed = LowerCase(text);
   const bool lose_accents = random.Chance(config_.lose_accents);
   const bool lose_apostrophes = random.Chance(config_.lose_apostrophes);
-  if (lose_accents) typed = WithoutAccents(typed);
+  typed = lose_accents ? WithoutAccents(typed)
+                       : WithWrongAccent(typed, config_.wrong_accent, random);
   return ToUtf8(LettersAndSpaces(ToCodePoints(typed), !lose_apostrophes));
 }
 

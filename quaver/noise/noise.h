@@ -49,6 +49,7 @@ struct NoiseConfig {
   double first_letter = 0.35;
   double lose_accents = 0.85;      // of the texts that have some
   double lose_apostrophes = 0.75;  // of the texts that have some
+  double wrong_accent = 0.1;       // of the texts that keep some
 };
 
 // Shares of the kinds of mistake.
@@ -56,6 +57,7 @@ struct MistakeMix {
   double slip = 0;
   double sound = 0;
   double misspelling = 0;  // a real one, where a word of the text has any
+  double confusion = 0;    // by fitted rates (confusions.h)
 };
 inline constexpr MistakeMix kTyping = {.slip = 1};
 inline constexpr MistakeMix kBoth = {.slip = 1, .sound = 1};
@@ -70,6 +72,7 @@ class Noise {
   std::string Slip(std::string_view text, Random& random) const;
   std::string Sound(std::string_view text, Random& random) const;
   std::string Misspell(std::string_view text, Random& random) const;
+  std::string Confuse(std::string_view text, Random& random) const;
 
   // `count` mistakes one after the other, each of which changes the text's
   // comparable form (text/compare.h), as their sum does; nothing when the text
@@ -79,7 +82,8 @@ class Noise {
                                       Random& random) const;
 
   // A name as it is typed by who knows it: lower case, punctuation to spaces,
-  // accents and apostrophes lost at the configured rates.
+  // accents and apostrophes lost, or another accent put, at the configured
+  // rates.
   std::string AsTyped(std::string_view text, Random& random) const;
 
   const Misspellings& misspellings() const { return misspellings_; }

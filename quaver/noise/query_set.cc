@@ -13,8 +13,9 @@
 namespace quaver {
 namespace {
 
-constexpr std::string_view kNames[] = {"word",    "artist", "touch", "hard",
-                                       "partial", "prefix", "clean"};
+constexpr std::string_view kNames[] = {"word",  "artist",  "touch",
+                                       "hard",  "partial", "prefix",
+                                       "clean", "broad",   "unseen"};
 // Rows drawn for one that is kept, above which a set is given up.
 constexpr size_t kAttemptsPerRow = 2'000;
 
@@ -214,12 +215,39 @@ Row MakeRow(SetKind kind, const Draw& draw) {
       return MakePrefix(draw);
     case SetKind::kClean:
       return MakeClean(draw);
+    case SetKind::kUnseen:
+      return IsHeldOut(draw.track.artist) ? MakeTouch(draw) : std::nullopt;
+    case SetKind::kBroad:
+      break;  // of no track
   }
   return std::nullopt;
 }
 
-Row DrawRow(SetKind kind, std::span<const TrackName> tracks, const Noise& noise,
+// Some words of a description, or a tag.
+Row DrawBroad(const SearchTexts& texts, const Noise& noise, Random& random) {
+  std::string text;
+  if (!texts.tags.empty() && random.Chance(0.1)) {
+    text = ComparableText(PickOne(texts.tags, random));
+  } else if (!texts.descriptions.empty()) {
+    const std::string all = ComparableText(PickOne(texts.descriptions, random));
+    const auto words = SplitWords(all);
+    const size_t count = 3 + random.Below(6);
+    if (words.size() < count) return std::nullopt;
+    const auto part =
+        std::span(words).subspan(random.Below(words.size() - count + 1), count);
+    text = fmt::format("{}", fmt::join(part, " "));
+  }
+  auto query =
+      noise.Mistakes(text, {.misspelling = 1}, OneOrTwo(0.3, random), random);
+  if (!query) return std::nullopt;
+  return QueryRow{*std::move(query), std::move(text), "", ""};
+}
+
+Row DrawRow(SetKind kind, const SearchTexts& texts, const Noise& noise,
             double bias, Random& random) {
+  if (kind == SetKind::kBroad) return DrawBroad(texts, noise, random);
+  const std::vector<TrackName>& tracks = texts.tracks;
+  if (tracks.empty()) return std::nullopt;
   const double share = std::pow(random.Uniform(), bias);
   const auto rank =
       static_cast<size_t>(share * static_cast<double>(tracks.size()));
@@ -249,11 +277,11 @@ absl::StatusOr<SetKind> ParseSetKind(std::string_view name) {
 }
 
 absl::StatusOr<std::vector<QueryRow>> MakeQuerySet(
-    SetKind kind, std::span<const TrackName> tracks, const Noise& noise,
+    SetKind kind, const SearchTexts& texts, const Noise& noise,
     const QuerySetConfig& config) {
-  if (config.rows == 0 || tracks.empty()) {
+  if (config.rows == 0 || texts.empty()) {
     return absl::InvalidArgumentError(
-        "a query set needs at least one row and one track");
+        "a query set needs at least one row and one name");
   }
   std::vector<QueryRow> rows;
   std::unordered_set<std::string> seen;
@@ -261,15 +289,15 @@ absl::StatusOr<std::vector<QueryRow>> MakeQuerySet(
   const size_t attempts = config.rows * kAttemptsPerRow;
   for (size_t i = 0; i < attempts && rows.size() < config.rows; ++i) {
     Random random(seed, i);
-    Row row = DrawRow(kind, tracks, noise, config.popularity_bias, random);
+    Row row = DrawRow(kind, texts, noise, config.popularity_bias, random);
     if (row && seen.insert(row->query).second) rows.push_back(std::move(*row));
   }
   if (rows.size() == config.rows) return rows;
   return absl::FailedPreconditionError(fmt::format(
-      "{} tracks and {} misspelled words give only {} of {} rows of the set "
-      "'{}'; ask for fewer, or give more tracks or misspellings",
-      tracks.size(), noise.misspellings().num_words(), rows.size(), config.rows,
-      Name(kind)));
+      "{} tracks, {} descriptions and {} misspelled words give only {} of {} "
+      "rows of the set '{}'; ask for fewer, or give more of them",
+      texts.tracks.size(), texts.descriptions.size(),
+      noise.misspellings().num_words(), rows.size(), config.rows, Name(kind)));
 }
 
 }  // namespace quaver

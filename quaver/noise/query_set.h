@@ -1,7 +1,7 @@
 // Query sets: what people type, and what they were looking for.
 //
 //   const Noise noise;
-//   ASSIGN_OR_RETURN(auto rows, MakeQuerySet(SetKind::kTouch, tracks, noise,
+//   ASSIGN_OR_RETURN(auto rows, MakeQuerySet(SetKind::kTouch, texts, noise,
 //                                            {.rows = 500, .seed = 1}));
 #pragma once
 
@@ -13,6 +13,7 @@
 
 #include "quaver/base/status.h"
 #include "quaver/noise/noise.h"
+#include "quaver/noise/search_texts.h"
 
 namespace quaver {
 
@@ -28,27 +29,26 @@ enum class SetKind {
   kPartial,  // part of a title with part of the artist, either order, one
              // mistake
   kPrefix,   // touch, stopped inside the last word
-  kClean     // untouched
+  kClean,    // untouched
+  kBroad,    // some words of a description or tag, one or two of them replaced
+             // by real human misspellings; names no track
+  kUnseen    // touch, of the artists that are kept out of training
 };
 inline constexpr SetKind kAllSetKinds[] = {
-    SetKind::kWord,    SetKind::kArtist, SetKind::kTouch, SetKind::kHard,
-    SetKind::kPartial, SetKind::kPrefix, SetKind::kClean};
+    SetKind::kWord,  SetKind::kArtist,  SetKind::kTouch,
+    SetKind::kHard,  SetKind::kPartial, SetKind::kPrefix,
+    SetKind::kClean, SetKind::kBroad,   SetKind::kUnseen};
 
 // "word", "artist", ...
 std::string_view Name(SetKind kind);
 // InvalidArgument listing the names there are.
 absl::StatusOr<SetKind> ParseSetKind(std::string_view name);
 
-struct TrackName {
-  std::string title;
-  std::string artist;
-};
-
 struct QueryRow {
   std::string query;
   std::string corrected;  // the query without its mistakes, not completed
-  std::string title;  // the target's; empty when any of the artist's will do
-  std::string artist;
+  std::string title;   // the target's; empty when any of the artist's will do
+  std::string artist;  // empty when only the correction counts
 
   bool operator==(const QueryRow&) const = default;
 };
@@ -62,11 +62,10 @@ struct QuerySetConfig {
 };
 
 // Rows with distinct queries; the same for equal arguments, everywhere.
-// `tracks` are best-known first. InvalidArgument for no rows,
-// FailedPrecondition when the tracks (or, for kWord, the misspellings) do not
-// yield enough rows.
+// InvalidArgument for no rows, FailedPrecondition when the texts (or, for kWord
+// and kBroad, the misspellings) do not yield enough rows.
 absl::StatusOr<std::vector<QueryRow>> MakeQuerySet(
-    SetKind kind, std::span<const TrackName> tracks, const Noise& noise,
+    SetKind kind, const SearchTexts& texts, const Noise& noise,
     const QuerySetConfig& config);
 
 }  // namespace quaver

@@ -15,30 +15,47 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Made-up tracks, enough for sets of 200 rows.
-std::vector<TrackName> Tracks() {
+// An artist that training leaves out.
+std::string HeldOutArtist() {
+  for (int i = 0;; ++i) {
+    std::string name = fmt::format("Hidden Harbour {}", i);
+    if (IsHeldOut(name)) return name;
+  }
+}
+
+// Made-up names, enough for sets of 200 rows.
+SearchTexts MakeTexts() {
   const std::string adjectives[] = {"Broken", "Golden",   "Silent",
                                     "Lonely", "Electric", "Paper"};
   const std::string nouns[] = {"Midnight", "Diamonds", "Paradise",
                                "Symphony", "Highway",  "Mirrors",
                                "Summer",   "Umbrella", "Tomorrow"};
-  const std::string artists[] = {"Ása Lindqvist", "The Copper Foxes",
-                                 "Mateo Ruiz", "D'Arcy & Sons",
-                                 "Velvet Machines"};
-  std::vector<TrackName> tracks;
+  const std::string artists[] = {"Ása Lindqvist",   "The Copper Foxes",
+                                 "Mateo Ruiz",      "D'Arcy & Sons",
+                                 "Velvet Machines", HeldOutArtist()};
+  SearchTexts texts;
   for (const std::string& adjective : adjectives) {
     for (const std::string& noun : nouns) {
       for (const std::string& artist : artists) {
-        tracks.push_back({adjective + " " + noun + " Forever", artist});
+        texts.tracks.push_back({adjective + " " + noun + " Forever", artist});
       }
+      texts.descriptions.push_back(fmt::format(
+          "A beautiful {} that we believe in, with the {} guitar of {}, "
+          "because every {} needs a different harmony of broken hearts.",
+          noun, adjective, noun, adjective));
     }
   }
-  return tracks;
+  texts.tags = {"Christmas", "Broken Beat"};
+  return texts;
+}
+
+const SearchTexts& Texts() {
+  static const SearchTexts& texts = *new SearchTexts(MakeTexts());
+  return texts;
 }
 
 std::vector<QueryRow> Make(SetKind kind, uint64_t seed = 1) {
-  auto rows =
-      MakeQuerySet(kind, Tracks(), Noise(), {.rows = 200, .seed = seed});
+  auto rows = MakeQuerySet(kind, Texts(), Noise(), {.rows = 200, .seed = seed});
   EXPECT_TRUE(rows.ok()) << rows.status();
   return rows.ok() ? *rows : std::vector<QueryRow>();
 }
@@ -53,8 +70,8 @@ TEST_P(QuerySetTest, RowsAreDistinctReproducibleAndTargetsExist) {
   std::set<std::string> queries;
   for (const QueryRow& row : rows) {
     EXPECT_TRUE(queries.insert(row.query).second);
-    bool found = false;
-    for (const TrackName& track : Tracks()) {
+    bool found = GetParam() == SetKind::kBroad;
+    for (const TrackName& track : Texts().tracks) {
       found |= track.artist == row.artist &&
                (row.title.empty() || track.title == row.title);
     }
@@ -124,10 +141,30 @@ TEST(QuerySetKindsTest, PartialRowsLeaveSomethingOut) {
   }
 }
 
+TEST(QuerySetKindsTest, BroadRowsAreWordsOfADescriptionOrTag) {
+  for (const QueryRow& row : Make(SetKind::kBroad)) {
+    EXPECT_EQ(row.artist, "");
+    bool found = false;
+    for (const std::string& text : Texts().descriptions) {
+      found |= ComparableText(text).find(row.corrected) != std::string::npos;
+    }
+    for (const std::string& tag : Texts().tags) {
+      found |= ComparableText(tag) == row.corrected;
+    }
+    EXPECT_TRUE(found) << row.corrected;
+  }
+}
+
+TEST(QuerySetKindsTest, UnseenRowsNameArtistsThatAreKeptOut) {
+  for (const QueryRow& row : Make(SetKind::kUnseen)) {
+    EXPECT_TRUE(IsHeldOut(row.artist));
+  }
+}
+
 TEST(QuerySetKindsTest, PopularTracksAreAskedForMore) {
-  const auto tracks = Tracks();
+  const auto& tracks = Texts().tracks;
   const auto rows =
-      MakeQuerySet(SetKind::kClean, tracks, Noise(), {.rows = 40, .seed = 1});
+      MakeQuerySet(SetKind::kClean, Texts(), Noise(), {.rows = 40, .seed = 1});
   ASSERT_TRUE(rows.ok());
   int popular = 0;
   for (const QueryRow& row : *rows) {
@@ -139,7 +176,7 @@ TEST(QuerySetKindsTest, PopularTracksAreAskedForMore) {
 }
 
 TEST(QuerySetKindsTest, SaysWhenThereIsTooLittle) {
-  const std::vector<TrackName> one = {{"Hey", "Ho"}};
+  const SearchTexts one = {.tracks = {{"Hey", "Ho"}}};
   const auto rows =
       MakeQuerySet(SetKind::kWord, one, Noise(), {.rows = 3, .seed = 1});
   EXPECT_EQ(rows.status().code(), absl::StatusCode::kFailedPrecondition);

@@ -105,6 +105,10 @@ constexpr Rule kLetterRules[] = {
     {U"ing", U"in", 1, Where::kEnd},
     {U"o", U"0", 0.2},
     {U"i", U"1", 0.1},
+    {U"e", U"3", 0.1},
+    {U"a", U"4", 0.05},
+    {U"s", U"5", 0.05},
+    {U"t", U"7", 0.03},
 };
 
 constexpr Rule kShorthand[] = {
