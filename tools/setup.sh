@@ -9,7 +9,8 @@ level=${1:-build}
 build_packages="g++ cmake ninja-build pkg-config python3 python3-venv libabsl-dev
   libboost1.81-dev libicu-dev libsqlite3-dev nlohmann-json3-dev libsimdjson-dev
   prometheus-cpp-dev libcli11-dev libspdlog-dev libfmt-dev libzstd-dev
-  libxxhash-dev zlib1g-dev"
+  libxxhash-dev zlib1g-dev libtorch-dev libgloo-dev
+  libopenblas0-pthread"
 test_packages="libgtest-dev libgmock-dev chromium"
 slow_packages="clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
   libbenchmark-dev"

@@ -126,6 +126,9 @@ class Artifact {
 class ArtifactWriter {
  public:
   ArtifactWriter(std::string format, int version);
+  // For other people's readers: no metadata of ours but {"format": "pt"}, no
+  // checksum, no gaps.
+  static ArtifactWriter Plain();
 
   void SetMetadata(const std::string& key, std::string value);
 
@@ -156,6 +159,9 @@ class ArtifactWriter {
     std::vector<int64_t> shape;
     std::string bytes;
   };
+  ArtifactWriter() = default;
+
+  bool is_ours_ = true;
   std::map<std::string, std::string> metadata_;
   std::map<std::string, Entry> entries_;
 };

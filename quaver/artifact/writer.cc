@@ -25,6 +25,13 @@ ArtifactWriter::ArtifactWriter(std::string format, int version) {
   metadata_["version"] = std::to_string(version);
 }
 
+ArtifactWriter ArtifactWriter::Plain() {
+  ArtifactWriter writer;
+  writer.is_ours_ = false;
+  writer.metadata_["format"] = "pt";
+  return writer;
+}
+
 void ArtifactWriter::SetMetadata(const std::string& key, std::string value) {
   metadata_[key] = std::move(value);
 }
@@ -46,7 +53,7 @@ std::string ArtifactWriter::Serialize() const {
   header[kMetadataKey] = metadata_;
   std::string data;
   for (const auto& [name, entry] : entries_) {
-    const size_t begin = RoundUp(data.size());
+    const size_t begin = is_ours_ ? RoundUp(data.size()) : data.size();
     if (begin > data.size()) {
       header[fmt::format("{}{}", kPadding, data.size())] = {
           {"dtype", "U8"},
@@ -60,7 +67,7 @@ std::string ArtifactWriter::Serialize() const {
                     {"data_offsets", {begin, data.size()}}};
   }
   const auto bytes = std::as_bytes(std::span(data));
-  header[kMetadataKey]["checksum"] = Checksum(header, bytes);
+  if (is_ours_) header[kMetadataKey]["checksum"] = Checksum(header, bytes);
   std::string text = Dump(header);
   text.resize(RoundUp(kLengthBytes + text.size()) - kLengthBytes, ' ');
   const uint64_t header_bytes = text.size();

@@ -1,0 +1,235 @@
+// See fused.h: one copy of every loop for each instruction set, chosen once.
+#include "quaver/train/fused.h"
+
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+
+#include "quaver/base/hash.h"
+#include "quaver/train/internal/fused_rows.h"
+
+namespace quaver {
+namespace {
+
+fused::HeadScratch& Scratch() {
+  thread_local const std::unique_ptr<fused::HeadScratch> scratch =
+      std::make_unique<fused::HeadScratch>();
+  return *scratch;
+}
+
+template <typename T>
+struct Table {
+  void (*add_norm_forward)(const AddNorm<T>&, int64_t, int64_t);
+  void (*add_norm_backward)(const AddNorm<T>&, int64_t, int64_t, const T*, T*,
+                            T*, float*, float*);
+  void (*bias_gelu_forward)(const BiasGelu<T>&, int64_t, int64_t, T*);
+  void (*bias_gelu_backward)(const BiasGelu<T>&, int64_t, int64_t, const T*,
+                             T*);
+  void (*attention_forward)(const Attention<T>&, int64_t, int64_t);
+  void (*attention_backward)(const Attention<T>&, int64_t, int64_t, const T*,
+                             T*, T*, T*);
+  void (*cross_entropy)(const CrossEntropy<T>&, int64_t, int64_t, T*, float*,
+                        uint8_t*);
+  void (*column_sums)(const T*, int64_t, int64_t, int64_t, int64_t, float*);
+  void (*dropout)(const DropoutMask&, int64_t, int64_t, T*);
+  void (*add_to)(const T*, int64_t, int64_t, float*);
+  void (*adam_w)(const AdamW&, int64_t, int64_t);
+  double (*square_sum)(const float*, int64_t, int64_t);
+  void (*to_bf16)(const float*, int64_t, int64_t, Bf16*);
+};
+
+// Functions for one instruction set, and their table.
+#define QUAVER_FUSED(NAME, TARGET)                                             \
+  template <typename T>                                                        \
+  struct NAME {                                                                \
+    TARGET static void AddNormForward(const AddNorm<T>& op, int64_t begin,     \
+                                      int64_t end) {                           \
+      fused::AddNormForward(op, begin, end);                                   \
+    }                                                                          \
+    TARGET static void AddNormBackward(const AddNorm<T>& op, int64_t begin,    \
+                                       int64_t end, const T* dout, T* dres,    \
+                                       T* dy, float* dgamma, float* dbeta) {   \
+      fused::AddNormBackward(op, begin, end, dout, dres, dy, dgamma, dbeta);   \
+    }                                                                          \
+    TARGET static void BiasGeluForward(const BiasGelu<T>& op, int64_t begin,   \
+                                       int64_t end, T* out) {                  \
+      fused::BiasGeluForward(op, begin, end, out);                             \
+    }                                                                          \
+    TARGET static void BiasGeluBackward(const BiasGelu<T>& op, int64_t begin,  \
+                                        int64_t end, const T* dout, T* dx) {   \
+      fused::BiasGeluBackward(op, begin, end, dout, dx);                       \
+    }                                                                          \
+    TARGET static void AttentionForward(const Attention<T>& op, int64_t begin, \
+                                        int64_t end) {                         \
+      fused::AttentionForward(op, begin, end, Scratch());                      \
+    }                                                                          \
+    TARGET static void AttentionBackward(const Attention<T>& op,               \
+                                         int64_t begin, int64_t end,           \
+                                         const T* dout, T* dq, T* dk, T* dv) { \
+      fused::AttentionBackward(op, begin, end, dout, dq, dk, dv, Scratch());   \
+    }                                                                          \
+    TARGET static void CrossEntropyRun(const CrossEntropy<T>& op,              \
+                                       int64_t begin, int64_t end, T* logits,  \
+                                       float* loss, uint8_t* right) {          \
+      fused::CrossEntropyRun(op, begin, end, logits, loss, right);             \
+    }                                                                          \
+    TARGET static void ColumnSums(const T* x, int64_t rows, int64_t width,     \
+                                  int64_t begin, int64_t end, float* sums) {   \
+      fused::ColumnSums(x, rows, width, begin, end, sums);                     \
+    }                                                                          \
+    TARGET static void Dropout(const DropoutMask& mask, int64_t begin,         \
+                               int64_t end, T* x) {                            \
+      fused::DropoutRun(mask, begin, end, x);                                  \
+    }                                                                          \
+    TARGET static void AddTo(const T* x, int64_t begin, int64_t end,           \
+                             float* total) {                                   \
+      fused::AddToRun(x, begin, end, total);                                   \
+    }                                                                          \
+    TARGET static void AdamWRun(const AdamW& op, int64_t begin, int64_t end) { \
+      fused::AdamWRun(op, begin, end);                                         \
+    }                                                                          \
+    TARGET static double SquareSum(const float* x, int64_t begin,              \
+                                   int64_t end) {                              \
+      return fused::SquareSumRun(x, begin, end);                               \
+    }                                                                          \
+    TARGET static void ToBf16(const float* x, int64_t begin, int64_t end,      \
+                              Bf16* out) {                                     \
+      fused::ToBf16Run(x, begin, end, out);                                    \
+    }                                                                          \
+    static constexpr Table<T> kTable = {AddNormForward,                        \
+                                        AddNormBackward,                       \
+                                        BiasGeluForward,                       \
+                                        BiasGeluBackward,                      \
+                                        AttentionForward,                      \
+                                        AttentionBackward,                     \
+                                        CrossEntropyRun,                       \
+                                        ColumnSums,                            \
+                                        Dropout,                               \
+                                        AddTo,                                 \
+                                        AdamWRun,                              \
+                                        SquareSum,                             \
+                                        ToBf16};                               \
+  };
+
+QUAVER_FUSED(Scalar, )
+#if defined(__x86_64__)
+QUAVER_FUSED(Avx2, __attribute__((target("avx2,fma"))))
+QUAVER_FUSED(Avx512,
+             __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,"
+                                   "avx512vl,prefer-vector-width=512"))))
+#endif
+
+template <typename T>
+const Table<T>& Choose() {
+#if defined(__x86_64__)
+  const char* forced = std::getenv("QUAVER_ISA");
+  const std::string_view isa = forced == nullptr ? "avx512" : forced;
+  const bool avx512 =
+      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  const bool avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (isa == "avx512" && avx512) return Avx512<T>::kTable;
+  if (isa != "scalar" && avx2) return Avx2<T>::kTable;
+#endif
+  return Scalar<T>::kTable;
+}
+
+template <typename T>
+const Table<T>& Get() {
+  static const Table<T>& table = Choose<T>();
+  return table;
+}
+
+}  // namespace
+
+DropoutMask MakeDropoutMask(double share, uint64_t seed) {
+  DropoutMask mask;
+  mask.seed = static_cast<uint32_t>(Mix64(seed));
+  mask.threshold = static_cast<uint32_t>(share * 4294967296.0);
+  mask.scale = static_cast<float>(1 / (1 - share));
+  return mask;
+}
+
+template <typename T>
+void AddNorm<T>::Forward(int64_t begin, int64_t end) const {
+  Get<T>().add_norm_forward(*this, begin, end);
+}
+
+template <typename T>
+void AddNorm<T>::Backward(int64_t begin, int64_t end, const T* dout,
+                          T* dresidual, T* dy, float* dgamma,
+                          float* dbeta) const {
+  Get<T>().add_norm_backward(*this, begin, end, dout, dresidual, dy, dgamma,
+                             dbeta);
+}
+
+template <typename T>
+void BiasGelu<T>::Forward(int64_t begin, int64_t end, T* out) const {
+  Get<T>().bias_gelu_forward(*this, begin, end, out);
+}
+
+template <typename T>
+void BiasGelu<T>::Backward(int64_t begin, int64_t end, const T* dout,
+                           T* dx) const {
+  Get<T>().bias_gelu_backward(*this, begin, end, dout, dx);
+}
+
+template <typename T>
+void Attention<T>::Forward(int64_t begin, int64_t end) const {
+  Get<T>().attention_forward(*this, begin, end);
+}
+
+template <typename T>
+void Attention<T>::Backward(int64_t begin, int64_t end, const T* dout, T* dq,
+                            T* dk, T* dv) const {
+  Get<T>().attention_backward(*this, begin, end, dout, dq, dk, dv);
+}
+
+template <typename T>
+void CrossEntropy<T>::Run(int64_t begin, int64_t end, T* logits, float* loss,
+                          uint8_t* right) const {
+  Get<T>().cross_entropy(*this, begin, end, logits, loss, right);
+}
+
+template <typename T>
+void AddColumnSums(const T* x, int64_t rows, int64_t width, int64_t begin,
+                   int64_t end, float* sums) {
+  Get<T>().column_sums(x, rows, width, begin, end, sums);
+}
+
+template <typename T>
+void ApplyDropout(const DropoutMask& mask, int64_t begin, int64_t end, T* x) {
+  Get<T>().dropout(mask, begin, end, x);
+}
+
+template <typename T>
+void AddTo(const T* x, int64_t begin, int64_t end, float* total) {
+  Get<T>().add_to(x, begin, end, total);
+}
+
+void AdamW::Run(int64_t begin, int64_t end) const {
+  Get<float>().adam_w(*this, begin, end);
+}
+
+double SquareSum(const float* x, int64_t begin, int64_t end) {
+  return Get<float>().square_sum(x, begin, end);
+}
+
+void ToBf16(const float* x, int64_t begin, int64_t end, Bf16* out) {
+  Get<float>().to_bf16(x, begin, end, out);
+}
+
+#define QUAVER_INSTANTIATE(T)                                                  \
+  template struct AddNorm<T>;                                                  \
+  template struct BiasGelu<T>;                                                 \
+  template struct Attention<T>;                                                \
+  template struct CrossEntropy<T>;                                             \
+  template void AddColumnSums<T>(const T*, int64_t, int64_t, int64_t, int64_t, \
+                                 float*);                                      \
+  template void ApplyDropout<T>(const DropoutMask&, int64_t, int64_t, T*);     \
+  template void AddTo<T>(const T*, int64_t, int64_t, float*);
+QUAVER_INSTANTIATE(float)
+QUAVER_INSTANTIATE(Bf16)
+
+}  // namespace quaver

@@ -1,0 +1,121 @@
+// The program `quaver-train`.
+#include <malloc.h>
+
+#include <cstdio>
+#include <iostream>
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "quaver/train/noise_command.h"
+#include "quaver/train/torch/run.h"
+
+namespace {
+
+using quaver::CorrectorOptions;
+using Action = std::function<absl::Status()>;
+
+constexpr char kFooter[] =
+    "Exit status: 0 success; 1 the command failed, a message says why; 2 the "
+    "command line was not understood; 3 stopped by a signal or for want of "
+    "another process, --resume goes on.\n"
+    "Environment: RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT as torchrun sets "
+    "them join several processes.";
+
+void AddCorrector(CLI::App& app, Action& action) {
+  const auto options = std::make_shared<CorrectorOptions>();
+  CLI::App* command =
+      app.add_subcommand("corrector", "Train a spelling corrector");
+  command
+      ->add_option("--catalogue", options->catalogue,
+                   "catalogue.db or files (TSV, CSV, JSONL), best known first")
+      ->required();
+  command->add_option("--out", options->out, "Folder of the model")->required();
+  command->add_option("--preset", options->preset, "tiny, small or base")
+      ->capture_default_str();
+  command->add_option("--config", options->config,
+                      "JSON file with fields of the recipe");
+  command->add_option("--from", options->from,
+                      "Hugging Face BART folder to fine-tune");
+  command->add_option("--tokenizer", options->tokenizer,
+                      "Folder with a tokenizer to use; else one is trained");
+  command->add_option("--misspellings", options->misspellings,
+                      "TSV of wrong and right words that mistakes include");
+  command->add_option("--steps", options->steps, "Updates; 0: as the recipe");
+  command->add_option("--device", options->device, "auto, cpu or cuda")
+      ->capture_default_str();
+  command->add_option("--workers", options->workers,
+                      "Cores to compute on; 0: all");
+  command->add_flag("--resume", options->resume, "Go on with the run in --out");
+  command->add_flag("--force", options->force, "Replace what is in --out");
+  command->callback([&action, options] {
+    action = [options] { return quaver::TrainCorrector(*options); };
+  });
+}
+
+void AddNoise(CLI::App& app, Action& action) {
+  const auto show = std::make_shared<quaver::ShowNoiseOptions>();
+  const auto fit = std::make_shared<quaver::FitNoiseOptions>();
+  CLI::App* command = app.add_subcommand(
+      "noise", "Show training pairs, or fit how writers misspell");
+  auto* catalogue = command->add_option("--catalogue", show->catalogue,
+                                        "catalogue.db or files");
+  command->add_option("--show", show->show, "Pairs to print")
+      ->capture_default_str();
+  command->add_option("--seed", show->seed, "Of the pairs")
+      ->capture_default_str();
+  command->add_option("--misspellings", show->misspellings,
+                      "TSV of wrong and right words");
+  auto* pairs = command->add_option(
+      "--fit", fit->pairs,
+      "Files of wrong TAB right words: prints a table of confusions instead");
+  command->add_option("--least", fit->least, "Examples that a rule needs")
+      ->capture_default_str();
+  command->add_option("--max-rules", fit->max_rules, "Rules at most")
+      ->capture_default_str();
+  catalogue->excludes(pairs);
+  command->callback([&action, show, fit, catalogue, pairs] {
+    if (catalogue->count() + pairs->count() == 0) {
+      throw CLI::RequiredError("--catalogue or --fit");
+    }
+    action = [show, fit] {
+      return fit->pairs.empty() ? quaver::ShowNoise(*show, std::cout)
+                                : quaver::FitNoise(*fit, std::cout);
+    };
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Every step allocates what the one before freed: give nothing back to the
+  // system between them (15 % of a step's time otherwise).
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 64 << 20);
+  CLI::App app("Trains spelling correctors.", "quaver-train");
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  app.set_version_flag("--version", "quaver-train " QUAVER_VERSION);
+  Action action;
+  AddCorrector(app, action);
+  AddNoise(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  absl::Status status;
+  try {
+    status = action();
+  } catch (const std::exception& error) {
+    status = absl::InternalError(error.what());
+  }
+  if (status.ok() && !std::cout.flush()) {
+    status = absl::ResourceExhaustedError("cannot write to standard output");
+  }
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "quaver-train: %s\n", quaver::Message(status).c_str());
+  return absl::IsCancelled(status) || absl::IsAborted(status) ? 3 : 1;
+}

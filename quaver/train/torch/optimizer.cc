@@ -1,0 +1,126 @@
+// See optimizer.h.
+#include "quaver/train/torch/optimizer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "quaver/base/check.h"
+#include "quaver/train/fused.h"
+
+namespace quaver {
+namespace {
+
+// Sums are taken block by block and then in order, whatever the threads do.
+constexpr int64_t kBlock = 1 << 14;
+
+}  // namespace
+
+void ForBlocks(Team& team, int64_t first, int64_t last,
+               const std::function<void(int64_t begin, int64_t end)>& body) {
+  team.Run([&](int worker) {
+    for (int64_t begin = first + worker * kBlock; begin < last;
+         begin += team.size() * kBlock) {
+      body(begin, std::min(last, begin + kBlock));
+    }
+  });
+}
+
+Optimizer::Optimizer(Parameters& parameters, Team& team,
+                     const OptimizerConfig& config)
+    : parameters_(parameters), team_(team), config_(config) {
+  QUAVER_CHECK(parameters.moment1().defined());
+  if (config.average > 0) average_ = parameters.master().clone();
+}
+
+double Optimizer::Norm() {
+  const at::Tensor& gradient = parameters_.gradient();
+  if (!gradient.is_cpu()) return gradient.norm().item<double>();
+  const auto* values = gradient.data_ptr<float>();
+  std::vector<double> sums(parameters_.size() / kBlock + 1);
+  ForBlocks(team_, 0, parameters_.size(), [&](int64_t begin, int64_t end) {
+    sums[begin / kBlock] = SquareSum(values, begin, end);
+  });
+  return std::sqrt(std::accumulate(sums.begin(), sums.end(), 0.0));
+}
+
+double Optimizer::AverageDecay(int64_t step) const {
+  const auto t = static_cast<double>(step);
+  return std::min(config_.average, (1 + t) / (10 + t));
+}
+
+double Optimizer::Step(int64_t step, double learning_rate, double scale) {
+  const double norm = scale * Norm();
+  if (!std::isfinite(norm)) {
+    parameters_.gradient().zero_();
+    return norm;
+  }
+  if (config_.clip > 0 && norm > config_.clip) scale *= config_.clip / norm;
+  if (parameters_.master().is_cpu()) {
+    StepOnCpu(step, learning_rate, scale);
+  } else {
+    StepOnDevice(step, learning_rate, scale);
+  }
+  return norm;
+}
+
+void Optimizer::StepOnCpu(int64_t step, double learning_rate, double scale) {
+  const auto t = static_cast<double>(step);
+  AdamW op;
+  op.learning_rate = static_cast<float>(learning_rate);
+  op.beta1 = static_cast<float>(config_.beta1);
+  op.beta2 = static_cast<float>(config_.beta2);
+  op.epsilon = static_cast<float>(config_.epsilon);
+  op.correction1 = static_cast<float>(1 - std::pow(config_.beta1, t));
+  op.correction2 = static_cast<float>(1 - std::pow(config_.beta2, t));
+  op.gradient_scale = static_cast<float>(scale);
+  op.weights = parameters_.master().data_ptr<float>();
+  op.gradient = parameters_.gradient().data_ptr<float>();
+  op.moment1 = parameters_.moment1().data_ptr<float>();
+  op.moment2 = parameters_.moment2().data_ptr<float>();
+  if (average_.defined()) {
+    op.average = average_.data_ptr<float>();
+    op.average_decay = static_cast<float>(AverageDecay(step));
+  }
+  if (parameters_.shadow().defined()) {
+    op.shadow = static_cast<Bf16*>(parameters_.shadow().data_ptr());
+  }
+  const auto run = [&](int64_t first, int64_t last, double decay) {
+    op.weight_decay = static_cast<float>(decay);
+    ForBlocks(team_, first, last, [&](int64_t begin, int64_t end) {
+      // In parts that stay in the cache between the loops over them.
+      for (int64_t i = begin; i < end; i += 4'096) {
+        op.Run(i, std::min(end, i + 4'096));
+      }
+    });
+  };
+  run(0, parameters_.decayed(), config_.weight_decay);
+  run(parameters_.decayed(), parameters_.size(), 0);
+}
+
+void Optimizer::StepOnDevice(int64_t step, double learning_rate, double scale) {
+  const auto t = static_cast<double>(step);
+  at::Tensor& gradient = parameters_.gradient();
+  gradient.mul_(scale);
+  at::Tensor& m = parameters_.moment1();
+  at::Tensor& v = parameters_.moment2();
+  m.mul_(config_.beta1).add_(gradient, 1 - config_.beta1);
+  v.mul_(config_.beta2).addcmul_(gradient, gradient, 1 - config_.beta2);
+  parameters_.master()
+      .narrow(0, 0, parameters_.decayed())
+      .mul_(1 - learning_rate * config_.weight_decay);
+  const at::Tensor deviation =
+      v.sqrt()
+          .div_(std::sqrt(1 - std::pow(config_.beta2, t)))
+          .add_(config_.epsilon);
+  parameters_.master().addcdiv_(
+      m, deviation, -learning_rate / (1 - std::pow(config_.beta1, t)));
+  gradient.zero_();
+  if (average_.defined()) {
+    average_.lerp_(parameters_.master(), 1 - AverageDecay(step));
+  }
+  parameters_.SyncShadow();
+}
+
+}  // namespace quaver
