@@ -5,13 +5,14 @@ JOBS ?= $(shell nproc)
 LAUNCHER := $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 QUAVER := build/release/quaver
 
-.PHONY: help setup build index run test test-slow test-catalogue check format clean
+.PHONY: help setup build index run test test-slow test-catalogue bench-checkpoint check format clean
 
 help:
 	@echo "make run             build, ingest the demo catalogue, serve on port $(PORT)"
 	@echo "make test            build and run every quick test (about 15 minutes)"
 	@echo "make test-slow       live parity, TSan, fuzzing (an hour)"
 	@echo "make test-catalogue CATALOGUE=DIR   quality and scale on a large catalogue"
+	@echo "make bench-checkpoint   a BART of bart-base's shape for timings (minutes)"
 	@echo "make build | check | format | clean"
 
 setup:
@@ -35,6 +36,9 @@ test-slow:
 
 test-catalogue:
 	@tools/test_catalogue.sh "$(CATALOGUE)"
+
+bench-checkpoint: build
+	@tools/bench_checkpoint.sh
 
 check:
 	@tools/check.sh

@@ -104,6 +104,29 @@ TEST(ArtifactTest, TensorsLieAtMultiplesOf64) {
   EXPECT_EQ((*mapped)->Get<uint8_t>("codes", {3})->back(), 3);
 }
 
+TEST(ArtifactTest, APlainFileHasNothingOfOurs) {
+  ArtifactWriter writer = ArtifactWriter::Plain();
+  writer.Add("codes", std::vector<uint8_t>{1, 2, 3});  // would leave a gap
+  writer.Add<float>("matrix", {2, 1}, std::vector<float>{0.5f, -2});
+  EXPECT_THAT(writer.Serialize(), testing::Not(HasSubstr("_pad.")));
+  const std::string path = testing::TempDir() + "/quaver_artifact_plain";
+  ASSERT_TRUE(writer.WriteTo(path).ok());
+  const auto file = Artifact::Open(path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_THAT((*file)->metadata(), UnorderedElementsAre(Pair("format", "pt")));
+  EXPECT_EQ((*file)->tensors().size(), 2u);
+  EXPECT_THAT(*(*file)->Get<uint8_t>("codes", {3}),
+              testing::ElementsAre(1, 2, 3));
+  const auto matrix = (*file)->Find("matrix");
+  ASSERT_TRUE(matrix.ok()) << matrix.status();
+  EXPECT_EQ(matrix->type, DataType::kF32);
+  EXPECT_THAT(matrix->shape, testing::ElementsAre(2, 1));
+  // Three bytes behind "codes": not aligned, so copied out.
+  std::vector<float> values(2);
+  std::memcpy(values.data(), matrix->bytes.data(), sizeof(float) * 2);
+  EXPECT_THAT(values, testing::ElementsAre(0.5f, -2));
+}
+
 TEST(ArtifactTest, EveryFlippedBitIsNoticed) {
   const std::string good = SampleWriter().Serialize();
   ASSERT_TRUE(ParseOurs(good).ok());

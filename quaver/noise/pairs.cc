@@ -111,6 +111,7 @@ struct PairMaker::Impl {
   std::vector<std::string> descriptions;
   std::vector<std::string> tags;
   std::vector<std::string> hard_negatives;
+  std::vector<Pair> fixed;  // given instead of all else
   // Hashes of what is right as it is: every name, and every word that stands
   // in several texts.
   std::unordered_set<uint64_t> known;
@@ -275,12 +276,7 @@ std::string PairMaker::Impl::WithMistakes(const std::string& meant,
   return meant;
 }
 
-PairMaker::PairMaker(std::unique_ptr<const Impl> impl)
-    : impl_(std::move(impl)) {}
-PairMaker::~PairMaker() = default;
-
-absl::StatusOr<std::unique_ptr<const PairMaker>> PairMaker::Create(
-    const SearchTexts& texts, const Noise& noise, const PairConfig& config) {
+absl::Status CheckPairConfig(const PairConfig& config) {
   for (const auto& [name, share] :
        {std::pair("clean", config.clean), std::pair("broad", config.broad),
         std::pair("prefix", config.prefix), std::pair("filler", config.filler),
@@ -290,6 +286,21 @@ absl::StatusOr<std::unique_ptr<const PairMaker>> PairMaker::Create(
     return absl::InvalidArgumentError(fmt::format(
         "the share of {} pairs has to be from 0 to 1, not {}", name, share));
   }
+  if (config.popularity_bias > 0 && config.popularity_bias <= 100) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      fmt::format("popularity_bias has to be above 0 and at most 100, not {}",
+                  config.popularity_bias));
+}
+
+PairMaker::PairMaker(std::unique_ptr<const Impl> impl)
+    : impl_(std::move(impl)) {}
+PairMaker::~PairMaker() = default;
+
+absl::StatusOr<std::unique_ptr<const PairMaker>> PairMaker::Create(
+    const SearchTexts& texts, const Noise& noise, const PairConfig& config) {
+  RETURN_IF_ERROR(CheckPairConfig(config));
   auto impl = std::make_unique<Impl>(noise, config);
   impl->Read(texts);
   if (impl->tracks.empty() && impl->names.empty() &&
@@ -300,7 +311,19 @@ absl::StatusOr<std::unique_ptr<const PairMaker>> PairMaker::Create(
   return std::unique_ptr<const PairMaker>(new PairMaker(std::move(impl)));
 }
 
+absl::StatusOr<std::unique_ptr<const PairMaker>> PairMaker::FromPairs(
+    std::vector<Pair> pairs) {
+  if (pairs.empty()) {
+    return absl::FailedPreconditionError("there is no pair to learn from");
+  }
+  static const Noise& unused = *new Noise;
+  auto impl = std::make_unique<Impl>(unused, PairConfig());
+  impl->fixed = std::move(pairs);
+  return std::unique_ptr<const PairMaker>(new PairMaker(std::move(impl)));
+}
+
 Pair PairMaker::Make(uint64_t number) const {
+  if (!impl_->fixed.empty()) return impl_->fixed[number % impl_->fixed.size()];
   Random random(impl_->config.seed, number);
   const Impl& impl = *impl_;
   if (!impl.hard_negatives.empty() &&

@@ -26,7 +26,12 @@ struct PairConfig {
   double hard_negative = 0.04;  // rare names a letter from better known ones
   // The track drawn is that of rank N * u^bias, u uniform.
   double popularity_bias = 1.7;
+
+  bool operator==(const PairConfig&) const = default;
 };
+
+// InvalidArgument naming the share that is none.
+absl::Status CheckPairConfig(const PairConfig& config);
 
 // Both comparable texts (text/compare.h) of at least one letter; equal when
 // nothing is to be mended. Where a query stops inside a word or leaves words
@@ -46,6 +51,10 @@ class PairMaker {
   // texts without any letter. `noise` must outlive it.
   static absl::StatusOr<std::unique_ptr<const PairMaker>> Create(
       const SearchTexts& texts, const Noise& noise, const PairConfig& config);
+  // Gives these pairs in their order, over and over; a number's is that of the
+  // remainder. FailedPrecondition for none.
+  static absl::StatusOr<std::unique_ptr<const PairMaker>> FromPairs(
+      std::vector<Pair> pairs);
   ~PairMaker();
 
   // The pair of a number: equal for equal texts, configuration and number,

@@ -119,6 +119,13 @@ TEST(PairsTest, RefusesNothingAndShareThatAreNone) {
   EXPECT_THAT(Message(share.status()), HasSubstr("clean"));
 }
 
+TEST(PairsTest, FixedPairsComeOverAndOver) {
+  const auto maker = PairMaker::FromPairs({{"a", "b"}, {"c", "d"}});
+  ASSERT_TRUE(maker.ok());
+  EXPECT_EQ((*maker)->Make(5), (Pair{"c", "d"}));
+  EXPECT_FALSE(PairMaker::FromPairs({}).ok());
+}
+
 TEST(PairsTest, OneRowIsEnough) {
   const auto maker = Make({.tracks = {{"Up", ""}}});
   for (uint64_t i = 0; i < 200; ++i) EXPECT_FALSE(maker->Make(i).meant.empty());

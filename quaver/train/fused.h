@@ -23,6 +23,7 @@ struct DropoutMask {
   uint32_t threshold = 0;  // share dropped * 2^32; 0 keeps everything
   float scale = 1;         // of what is kept: 1 / (1 - share)
 };
+// REQUIRES: share in [0, 1).
 DropoutMask MakeDropoutMask(double share, uint64_t seed);
 
 // out = norm(residual + dropout(y + bias)) * gamma + beta (Ba et al. 2016).
@@ -42,8 +43,9 @@ struct AddNorm {
   T* out = nullptr;
 
   void Forward(int64_t begin, int64_t end) const;
-  // From `dout`: dresidual, dy (may be the same when nothing is dropped), and
-  // the range's share of dgamma and dbeta, added.
+  // From `dout`: dresidual, dy, and the range's share of dgamma and dbeta,
+  // added. Where the mask keeps everything dy equals dresidual and is not
+  // written.
   void Backward(int64_t begin, int64_t end, const T* dout, T* dresidual, T* dy,
                 float* dgamma, float* dbeta) const;
 };

@@ -16,8 +16,8 @@ struct HeldOutSet {
   Batch batch;
 };
 
-// The sets that `texts` yield, of at most `rows` rows. `clean` and one of
-// mistakes are always there, made from training noise if need be.
+// The sets that `texts` yield, of at most `rows` rows; `clean` and one of
+// mistakes from training noise where they yield none, if that makes any.
 std::vector<HeldOutSet> MakeHeldOutSets(const SearchTexts& texts,
                                         const Noise& noise,
                                         const PairMaker& maker,

@@ -8,6 +8,8 @@
 #include <CLI/CLI.hpp>
 
 #include "quaver/train/noise_command.h"
+#include "quaver/train/torch/answer.h"
+#include "quaver/train/torch/bench.h"
 #include "quaver/train/torch/run.h"
 
 namespace {
@@ -26,10 +28,11 @@ void AddCorrector(CLI::App& app, Action& action) {
   const auto options = std::make_shared<CorrectorOptions>();
   CLI::App* command =
       app.add_subcommand("corrector", "Train a spelling corrector");
-  command
-      ->add_option("--catalogue", options->catalogue,
-                   "catalogue.db or files (TSV, CSV, JSONL), best known first")
-      ->required();
+  command->add_option("--catalogue", options->catalogue,
+                      "catalogue.db or files (TSV, CSV, JSONL), best known "
+                      "first");
+  command->add_option("--pairs", options->pairs,
+                      "TSV of typed and meant queries to learn instead");
   command->add_option("--out", options->out, "Folder of the model")->required();
   command->add_option("--preset", options->preset, "tiny, small or base")
       ->capture_default_str();
@@ -50,6 +53,41 @@ void AddCorrector(CLI::App& app, Action& action) {
   command->add_flag("--force", options->force, "Replace what is in --out");
   command->callback([&action, options] {
     action = [options] { return quaver::TrainCorrector(*options); };
+  });
+}
+
+void AddAnswer(CLI::App& app, Action& action) {
+  const auto options = std::make_shared<quaver::AnswerOptions>();
+  CLI::App* command =
+      app.add_subcommand("answer", "Correct standard input, line by line");
+  command->add_option("--model", options->model, "Folder of the model")
+      ->required();
+  command->add_option("--precision", options->precision, "fp32 or bf16")
+      ->capture_default_str();
+  command->callback([&action, options] {
+    action = [options] {
+      return quaver::AnswerLines(*options, std::cin, std::cout);
+    };
+  });
+}
+
+void AddBench(CLI::App& app, Action& action) {
+  const auto options = std::make_shared<quaver::TrainBenchOptions>();
+  CLI::App* command = app.add_subcommand(
+      "bench", "Useful tokens a second, one change after the other");
+  command
+      ->add_option("--preset", options->preset,
+                   "small (256 wide, 3 + 3 layers) or base (bart-base)")
+      ->capture_default_str();
+  command->add_option("--rival-tokens-per-s", options->rival_tokens_per_s,
+                      "What another trainer's fp32 recipe of 32 pairs reached");
+  command->add_option("--rounds", options->rounds, "Medians of so many")
+      ->capture_default_str();
+  command->add_option("--seconds", options->seconds, "Of a rung, at least")
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "One JSON object, last line");
+  command->callback([&action, options] {
+    action = [options] { return quaver::RunTrainBench(*options, std::cout); };
   });
 }
 
@@ -101,6 +139,8 @@ int main(int argc, char** argv) {
   Action action;
   AddCorrector(app, action);
   AddNoise(app, action);
+  AddBench(app, action);
+  AddAnswer(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -76,6 +76,7 @@ std::string Picture(const std::string& title, const std::vector<Curve>& curves,
   double x_most = 1, y_least = INFINITY, y_most = -INFINITY;
   for (const Curve& curve : curves) {
     for (const Point& point : curve.points) {
+      if (!std::isfinite(point.y)) continue;
       x_most = std::max(x_most, point.x);
       y_least = std::min(y_least, point.y);
       y_most = std::max(y_most, point.y);
@@ -83,7 +84,12 @@ std::string Picture(const std::string& title, const std::vector<Curve>& curves,
   }
   if (y_least > y_most) return "";
   if (y_least > 0 && y_least < 0.6 * y_most) y_least = 0;
-  if (y_most - y_least < 1e-9) y_most = y_least + 1;
+  // A curve that never changes lies in the middle.
+  if (y_most - y_least < 1e-3 * std::fabs(y_most) + 1e-9) {
+    const double room = 0.1 * std::fabs(y_most) + (y_most == 0 ? 0.1 : 0);
+    y_most += room;
+    y_least -= y_least == 0 ? 0 : room;
+  }
   const double x_scale = (kWidth - kLeft - kRight) / x_most;
   const double y_scale = (kHeight - kTop - kBottom) / (y_most - y_least);
   const auto x_of = [&](double x) { return kLeft + x * x_scale; };
@@ -117,6 +123,7 @@ std::string Picture(const std::string& title, const std::vector<Curve>& curves,
     const char* stroke = kColours[colour++ % std::size(kColours)];
     svg += fmt::format("<polyline stroke='{}' points='", stroke);
     for (const Point& point : curve.points) {
+      if (!std::isfinite(point.y)) continue;
       svg += fmt::format("{:.1f},{:.1f} ", x_of(point.x), y_of(point.y));
     }
     svg += "'/>";
@@ -226,7 +233,9 @@ absl::StatusOr<std::vector<Metric>> ParseMetrics(std::string_view lines) {
       json.at("seconds").get_to(metric.seconds);
       json.at("loss").get_to(metric.loss);
       json.at("learning_rate").get_to(metric.learning_rate);
-      json.at("gradient_norm").get_to(metric.gradient_norm);
+      // JSON has no infinity: fp16 gradients may have that.
+      const Json& norm = json.at("gradient_norm");
+      metric.gradient_norm = norm.is_null() ? INFINITY : norm.get<double>();
       json.at("tokens_per_s").get_to(metric.tokens_per_s);
       json.at("mfu").get_to(metric.mfu);
       metric.evaluated = json.contains("exact_fix");

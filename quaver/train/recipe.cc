@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -34,6 +35,7 @@ void ForEachField(R& r, const Visit& visit) {
   visit("dropout", r.dropout);
   visit("evaluate_every", r.evaluate_every);
   visit("held_out_rows", r.held_out_rows);
+  visit("enough", r.enough);
   visit("patience", r.patience);
   visit("checkpoint_every", r.checkpoint_every);
   visit("pairs_seed", r.pairs.seed);
@@ -92,16 +94,17 @@ absl::StatusOr<Recipe> ApplyJson(Recipe recipe, std::string_view text) {
   }
   absl::Status status;
   size_t known = 0;
-  std::string names;
+  std::vector<std::string> names;
   ForEachField(recipe, [&](const char* name, auto& value) {
-    names += names.empty() ? name : fmt::format(", {}", name);
+    names.emplace_back(name);
     const auto at = json.find(name);
     if (at == json.end()) return;
     ++known;
     const Json sample = value;
-    const bool same = sample.is_string()         ? at->is_string()
-                      : sample.is_number_float() ? at->is_number()
-                                                 : at->is_number_integer();
+    const bool same = sample.is_string()            ? at->is_string()
+                      : sample.is_number_float()    ? at->is_number()
+                      : sample.is_number_unsigned() ? at->is_number_unsigned()
+                                                    : at->is_number_integer();
     if (!same) {
       status.Update(absl::InvalidArgumentError(fmt::format(
           "{} cannot be {}: it is like {}", name, at->dump(), sample.dump())));
@@ -112,11 +115,10 @@ absl::StatusOr<Recipe> ApplyJson(Recipe recipe, std::string_view text) {
   RETURN_IF_ERROR(status);
   if (known != json.size()) {
     for (const auto& [name, value] : json.items()) {
-      if (("," + names + ",").find(" " + name + ",") == std::string::npos &&
-          !names.starts_with(name + ",")) {
-        return absl::InvalidArgumentError(fmt::format(
-            "a recipe has no field '{}'; there are {}", name, names));
-      }
+      if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+      return absl::InvalidArgumentError(
+          fmt::format("a recipe has no field '{}'; there are {}", name,
+                      fmt::join(names, ", ")));
     }
   }
   RETURN_IF_ERROR(CheckRecipe(recipe));
@@ -152,6 +154,10 @@ absl::Status CheckRecipe(const Recipe& r) {
   }
   if (r.warmup < 0) return OutOfRange("warmup", "at least 0");
   if (r.patience < 0) return OutOfRange("patience", "at least 0");
+  if (r.vocab_size < 262 || r.vocab_size > 1'000'000) {
+    return OutOfRange("vocab_size", "from 262 to 1,000,000");
+  }
+  RETURN_IF_ERROR(PresetRecipe(r.preset).status());
   if (r.max_tokens < 4 || r.max_tokens > 256) {
     return OutOfRange("max_tokens", "from 4 to 256");
   }
@@ -163,7 +169,7 @@ absl::Status CheckRecipe(const Recipe& r) {
       r.precision != "fp32") {
     return OutOfRange("precision", "auto, bf16, fp16 or fp32");
   }
-  return absl::OkStatus();
+  return CheckPairConfig(r.pairs);
 }
 
 double LearningRate(const Recipe& recipe, int64_t step) {

@@ -33,6 +33,7 @@ struct Recipe {
 
   int64_t evaluate_every = 1'000;
   int64_t held_out_rows = 500;  // of each set
+  double enough = 2;            // a score of this or more: stop
   int64_t patience = 10;        // evaluations without a better one: stop; 0: no
   int64_t checkpoint_every = 1'000;
   PairConfig pairs;

@@ -1,6 +1,9 @@
 // See shape.h.
 #include "quaver/train/shape.h"
 
+#include <algorithm>
+#include <limits>
+
 #include <nlohmann/json.hpp>
 
 namespace quaver {
@@ -27,6 +30,10 @@ absl::Status ReadInt(const Json& config, const char* name, int64_t* value) {
 absl::Status ReadId(const Json& config, const char* name, int32_t* id) {
   int64_t value = *id;
   if (config.contains(name)) RETURN_IF_ERROR(ReadInt(config, name, &value));
+  if (value < 0 || value > std::numeric_limits<int32_t>::max()) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} cannot be {}", name, value));
+  }
   *id = static_cast<int32_t>(value);
   return absl::OkStatus();
 }
@@ -80,7 +87,7 @@ absl::StatusOr<BartShape> PresetShape(std::string_view name) {
     return shape;
   }
   return absl::InvalidArgumentError(fmt::format(
-      "no preset is named '{}'; there are tiny, small, base", name));
+      "no preset is named '{}'; there are tiny, small, base, bench", name));
 }
 
 absl::Status CheckShape(const BartShape& shape) {

@@ -95,9 +95,12 @@ void Team::Run(const std::function<void(int worker)>& work) {
     ++impl_->round;
     impl_->mutex.Await(impl_.get(), &Impl::AllDone);
   }
+  std::exception_ptr first;
   for (std::exception_ptr& error : impl_->errors) {
-    if (error) std::rethrow_exception(std::exchange(error, nullptr));
+    if (!first) first = error;
+    error = nullptr;
   }
+  if (first) std::rethrow_exception(first);
 }
 
 int Team::size() const { return static_cast<int>(impl_->errors.size()); }

@@ -238,6 +238,49 @@ def test_a_killed_process_ends_the_run_with_a_checkpoint(tmp_path):
     assert (out / "checkpoint.safetensors").exists()
 
 
+def test_learns_given_pairs_by_heart(tmp_path):
+    """What `make bench-checkpoint` does, at the smallest shape."""
+    pairs = [("teh cat", "the cat"), ("a dgo", "a dog"), ("bule sky", "blue sky")]
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join(f"{typed}\t{meant}\n" for typed, meant in pairs))
+    config = recipe(tmp_path, steps=2_000, batch_pairs=3, dropout=0, average=0,
+                    learning_rate=0.003, held_out_rows=3, checkpoint_every=2_000,
+                    enough=1, patience=0, vocab_size=300)
+    out = tmp_path / "out"
+    run(PROGRAM, "corrector", "--pairs", path, "--out", out, "--preset", "tiny",
+        "--config", config)
+    assert metrics(out)[-1]["step"] < 2_000
+    answers = run(PROGRAM, "answer", "--model", out,
+                  input="".join(typed + "\n" for typed, _ in pairs))
+    assert answers.stdout.splitlines() == [meant for _, meant in pairs]
+    bad = tmp_path / "bad.tsv"
+    bad.write_text("no tab\n")
+    done = run(PROGRAM, "corrector", "--pairs", bad, "--out", tmp_path / "bad",
+               status=1)
+    assert "bad.tsv:1:" in done.stderr
+
+
+def test_answers_as_many_lines_as_it_is_asked(whole):
+    lines = ["hey jude", "", "!!!", "x" * 5_000, "東京", "a"]
+    done = run(PROGRAM, "answer", "--model", whole,
+               input="\n".join(lines) + "\n")
+    assert len(done.stdout.splitlines()) == len(lines)
+    assert done.stdout.splitlines()[2] == "!!!"
+
+
+def test_bench_prints_one_object():
+    done = run(PROGRAM, "bench", "--rounds", 1, "--seconds", 0.01, "--json",
+               "--rival-tokens-per-s", 10_000_000)
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert set(report) == {"preset", "reference_tokens_per_s", "tokens_per_s",
+                           "speedup", "mfu", "gemm_peak_gflops", "ladder"}
+    assert report["reference_tokens_per_s"] == 10_000_000
+    assert report["speedup"] < 1
+    rates = [rung["tokens_per_s"] for rung in report["ladder"]]
+    assert len(rates) == 8 and min(rates) > 0
+    assert report["tokens_per_s"] == rates[-1]
+
+
 def test_noise_prints_pairs():
     done = run(PROGRAM, "noise", "--catalogue", CATALOGUE, "--show", 200)
     lines = done.stdout.splitlines()

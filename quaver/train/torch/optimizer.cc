@@ -57,7 +57,7 @@ double Optimizer::Step(int64_t step, double learning_rate, double scale) {
     return norm;
   }
   if (config_.clip > 0 && norm > config_.clip) scale *= config_.clip / norm;
-  if (parameters_.master().is_cpu()) {
+  if (parameters_.master().is_cpu() && config_.fused) {
     StepOnCpu(step, learning_rate, scale);
   } else {
     StepOnDevice(step, learning_rate, scale);

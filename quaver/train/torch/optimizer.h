@@ -17,6 +17,7 @@ struct OptimizerConfig {
   // The weights' exponential average (Polyak and Juditsky 1992); 0: none. It
   // grows from nothing: at step t at most (1 + t) / (10 + t).
   double average = 0;
+  bool fused = true;  // false: libtorch's operations, as off CPU
 };
 
 // Calls body on blocks of [first, last), side by side, each block by the same

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -18,6 +19,7 @@
 #include "quaver/base/log.h"
 #include "quaver/noise/search_texts.h"
 #include "quaver/text/bpe_trainer.h"
+#include "quaver/text/compare.h"
 #include "quaver/train/metrics.h"
 #include "quaver/train/output.h"
 #include "quaver/train/torch/checkpoint.h"
@@ -89,10 +91,12 @@ absl::StatusOr<BartShape> ReadShape(const std::string& folder) {
 }
 
 absl::StatusOr<std::unique_ptr<const Bpe>> TrainTokenizer(
-    const PairMaker& maker, int64_t vocab_size) {
+    const PairMaker& maker, int64_t vocab_size, bool typed_too) {
   BpeTrainer trainer({.vocab_size = static_cast<int>(vocab_size)});
   for (int64_t i = 0; i < kPairsAToken * vocab_size; ++i) {
-    trainer.Add(maker.Make(static_cast<uint64_t>(i)).meant);
+    const Pair pair = maker.Make(static_cast<uint64_t>(i));
+    trainer.Add(pair.meant);
+    if (typed_too) trainer.Add(pair.typed);
   }
   ASSIGN_OR_RETURN(BpeSpec spec, trainer.Train());
   return Bpe::FromSpec(std::move(spec));
@@ -190,7 +194,38 @@ absl::Status Run::CheckFolder() const {
       options_.out, has_checkpoint ? "" : " (there is no checkpoint)"));
 }
 
+// Pairs of a file, comparable.
+absl::StatusOr<std::vector<Pair>> ReadFixedPairs(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  std::vector<Pair> pairs;
+  for (size_t begin = 0, line = 1; begin < text.size(); ++line) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    const size_t tab = text.find('\t', begin);
+    if (tab >= end) {
+      return absl::InvalidArgumentError(
+          fmt::format("{}:{}: expected what is typed, a tab and what is meant",
+                      path, line));
+    }
+    Pair pair = {ComparableText(text.substr(begin, tab - begin)),
+                 ComparableText(text.substr(tab + 1, end - tab - 1))};
+    if (!pair.typed.empty() && !pair.meant.empty()) {
+      pairs.push_back(std::move(pair));
+    }
+    begin = end + 1;
+  }
+  return pairs;
+}
+
 absl::Status Run::ReadData() {
+  if (!options_.pairs.empty()) {
+    ASSIGN_OR_RETURN(std::vector<Pair> pairs, ReadFixedPairs(options_.pairs));
+    for (const Pair& pair : pairs) texts_.names.push_back(pair.meant);
+    data_hash_ = HashOf(texts_);
+    texts_ = {};  // nothing but the pairs is judged by
+    noise_ = std::make_unique<Noise>();
+    ASSIGN_OR_RETURN(maker_, PairMaker::FromPairs(std::move(pairs)));
+    return absl::OkStatus();
+  }
   int64_t bad_lines = 0;
   ASSIGN_OR_RETURN(texts_, ReadSearchTexts(options_.catalogue, &bad_lines));
   if (bad_lines > 0) LogWarning("{} bad lines were left out", bad_lines);
@@ -212,7 +247,8 @@ absl::Status Run::MakeModel() {
                             : !options_.from.empty() ? options_.from
                                                      : options_.tokenizer;
   if (known.empty()) {
-    ASSIGN_OR_RETURN(tokenizer_, TrainTokenizer(*maker_, recipe_.vocab_size));
+    ASSIGN_OR_RETURN(tokenizer_, TrainTokenizer(*maker_, recipe_.vocab_size,
+                                                !options_.pairs.empty()));
   } else {
     ASSIGN_OR_RETURN(tokenizer_, Bpe::Load(known));
   }
@@ -221,7 +257,10 @@ absl::Status Run::MakeModel() {
     ASSIGN_OR_RETURN(shape_, ReadShape(known));
   } else {
     ASSIGN_OR_RETURN(shape_, PresetShape(recipe_.preset));
-    shape_.vocab_size = tokenizer_->vocab_size();
+    // bart-base's shape stays what it is with a smaller vocabulary.
+    if (recipe_.preset != "base") shape_.vocab_size = 0;
+    shape_.vocab_size =
+        std::max<int64_t>(shape_.vocab_size, tokenizer_->vocab_size());
   }
   if (tokenizer_->vocab_size() > shape_.vocab_size) {
     return absl::InvalidArgumentError(
@@ -316,8 +355,9 @@ absl::Status Run::Resume() {
 }
 
 absl::Status Run::Prepare() {
-  if (options_.out.empty()) {
-    return absl::InvalidArgumentError("--out is required");
+  if (options_.catalogue.empty() == options_.pairs.empty()) {
+    return absl::InvalidArgumentError(
+        "either --catalogue or --pairs has to be given");
   }
   ASSIGN_OR_RETURN(recipe_, ReadRecipe(options_));
   ASSIGN_OR_RETURN(const ProcessPlace place, PlaceFromEnvironment());
@@ -510,6 +550,11 @@ absl::Status Run::Train() {
     if (stop_asked && !last) {
       return absl::CancelledError(fmt::format(
           "stopped by a signal; --resume goes on after step {}", step_));
+    }
+    if (best_ >= recipe_.enough) {
+      LogInfo("a score of {:.3f} is enough: done", best_);
+      RETURN_IF_ERROR(SaveCheckpoint());
+      break;
     }
     if (recipe_.patience > 0 && not_better_ >= recipe_.patience) {
       LogInfo("nothing better since {} evaluations: done", not_better_);

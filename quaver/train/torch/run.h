@@ -11,6 +11,7 @@ namespace quaver {
 
 struct CorrectorOptions {
   std::vector<std::string> catalogue;  // for ReadSearchTexts
+  std::string pairs;  // a file of typed TAB meant to learn instead
   std::string out;
   std::string preset = "small";
   std::string config;        // JSON file of recipe fields, goes before preset

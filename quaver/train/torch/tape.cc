@@ -318,11 +318,10 @@ Ref Tape::AddNormalise(const Ref& y, const Weight& bias, const Ref& residual,
   Uses(gain);
   Uses(norm_bias);
   if (bias.value.defined()) Uses(bias);
-  Push([this, run, y, bias, residual, gain, norm_bias, out, rows, width,
-        dropout] {
+  Push([this, run, y, bias, residual, gain, norm_bias, out, rows, width, mask] {
     const at::Tensor to_residual = at::empty_like(out->value);
     const at::Tensor to_y =
-        dropout > 0 ? at::empty_like(out->value) : to_residual;
+        mask.threshold != 0 ? at::empty_like(out->value) : to_residual;
     const int threads = at::get_num_threads();
     const at::Tensor sums = at::zeros({threads, 2, width}, at::kFloat);
     ForType(out->value.scalar_type(), [&](auto type) {
