@@ -9,6 +9,7 @@
 
 #include "quaver/base/check.h"
 #include "quaver/base/file.h"
+#include "quaver/text/internal/added_tokens.h"
 #include "quaver/text/internal/byte_level.h"
 #include "quaver/text/internal/utf8.h"
 
@@ -105,31 +106,19 @@ void WordMerger::Run(std::span<const int32_t> symbols,
 }  // namespace
 
 struct Bpe::Impl {
+  explicit Impl(BpeSpec spec_)
+      : spec(std::move(spec_)), added(spec.added_tokens) {}
+
   BpeSpec spec;
+  AddedTokens<BpeSpec::AddedToken> added;
   std::unordered_map<std::string, int32_t> ids;
   std::vector<std::string> texts;  // by id, as bytes; empty for special ones
   std::array<int32_t, 256> byte_ids{};
-  std::array<bool, 256> begins_added{};  // first bytes of added tokens
   Merges merges;
 
-  const BpeSpec::AddedToken* FindAdded(std::string_view text, size_t at) const;
   void EncodeWords(std::string_view text, size_t max_ids,
                    std::vector<int32_t>* out) const;
 };
-
-// The longest added token at text[at], or null.
-const BpeSpec::AddedToken* Bpe::Impl::FindAdded(std::string_view text,
-                                                size_t at) const {
-  if (!begins_added[static_cast<uint8_t>(text[at])]) return nullptr;
-  const BpeSpec::AddedToken* longest = nullptr;
-  for (const auto& token : spec.added_tokens) {
-    if (text.substr(at).starts_with(token.text) &&
-        (longest == nullptr || token.text.size() > longest->text.size())) {
-      longest = &token;
-    }
-  }
-  return longest;
-}
 
 // A text without added tokens. May give some ids more than `max_ids`.
 void Bpe::Impl::EncodeWords(std::string_view text, size_t max_ids,
@@ -181,19 +170,20 @@ absl::StatusOr<std::unique_ptr<const Bpe>> Bpe::Load(
 }
 
 absl::StatusOr<std::unique_ptr<const Bpe>> Bpe::FromSpec(BpeSpec spec) {
-  auto impl = std::make_unique<Impl>();
-  impl->spec = std::move(spec);
+  auto impl = std::make_unique<Impl>(std::move(spec));
   int32_t size = 0;
   for (const auto& [token, id] : impl->spec.vocab) {
     impl->ids.emplace(token, id);
     size = std::max(size, id + 1);
+  }
+  for (const auto& token : impl->spec.added_tokens) {
+    size = std::max(size, token.id + 1);
   }
   impl->texts.resize(size);
   for (const auto& [token, id] : impl->spec.vocab) {
     impl->texts[id] = TokenBytes(token);
   }
   for (const auto& token : impl->spec.added_tokens) {
-    impl->begins_added[static_cast<uint8_t>(token.text[0])] = true;
     impl->texts[token.id] = token.special ? "" : token.text;
   }
   for (int byte = 0; byte < 256; ++byte) {
@@ -231,7 +221,7 @@ std::vector<int32_t> Bpe::Encode(std::string_view text, int max_tokens) const {
   std::vector<int32_t> ids = spec.before;
   size_t begin = 0;  // of the text since the last added token
   for (size_t at = 0; at < text.size() && ids.size() < max_ids;) {
-    const BpeSpec::AddedToken* added = impl_->FindAdded(text, at);
+    const BpeSpec::AddedToken* added = impl_->added.Find(text, at);
     if (added == nullptr) {
       ++at;
       continue;

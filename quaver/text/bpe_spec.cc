@@ -138,11 +138,9 @@ absl::Status ReadPreTokenizer(const Json& pre, BpeSpec* spec) {
 
 absl::Status ReadAddedTokens(const Json& tokens, BpeSpec* spec) {
   for (const Json& token : tokens) {
-    for (const char* field : {"single_word", "normalized"}) {
-      // Without a normaliser the second says nothing.
-      if (token.value(field, false) && field == std::string("single_word")) {
-        return NotSupported("added_tokens.single_word", "false");
-      }
+    // Without a normaliser `normalized` says nothing.
+    if (token.value("single_word", false)) {
+      return NotSupported("added_tokens.single_word", "false");
     }
     BpeSpec::AddedToken added = {.text = token.at("content"),
                                  .id = token.at("id"),
@@ -153,7 +151,12 @@ absl::Status ReadAddedTokens(const Json& tokens, BpeSpec* spec) {
       return absl::InvalidArgumentError("an added token is empty");
     }
     RETURN_IF_ERROR(CheckId(added.text, added.id));
-    spec->vocab.emplace(added.text, added.id);
+    const auto [known, is_new] = spec->vocab.emplace(added.text, added.id);
+    if (known->second != added.id) {
+      return absl::InvalidArgumentError(
+          fmt::format("the token '{}' has the ids {} and {}", added.text,
+                      known->second, added.id));
+    }
     spec->added_tokens.push_back(std::move(added));
   }
   return absl::OkStatus();

@@ -169,6 +169,9 @@ TEST(BpeFilesTest, SaysWhatIsNotSupported) {
   EXPECT_THAT(message("/model/merges/0", "zz yy"), HasSubstr("merge 1"));
   EXPECT_THAT(message("/model/vocab/a", -1), HasSubstr("'a' has the id -1"));
   EXPECT_THAT(message("/model/vocab/a", 7), HasSubstr("two tokens"));
+  EXPECT_THAT(message("/added_tokens/0/id", 77'777), HasSubstr("'<s>' has"));
+  EXPECT_THAT(message("/added_tokens/0/single_word", true),
+              HasSubstr("single_word"));
   EXPECT_NE(message("/model", 3), "");
   for (const char* text : {"", "[]", "{", "{}", "null"}) {
     EXPECT_FALSE(ParseBpeJson(text).ok()) << text;

@@ -37,7 +37,7 @@ class BpeTrainer {
   // the texts have no more pairs. Texts stand between <s> and </s>.
   // InvalidArgument for a vocabulary without room for a merge,
   // FailedPrecondition without any text. `progress` is told merges done, of
-  // how many. About a second a million distinct letters.
+  // how many.
   absl::StatusOr<BpeSpec> Train(
       const std::function<void(int done, int total)>& progress = {}) const;
 

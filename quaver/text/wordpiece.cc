@@ -1,11 +1,11 @@
 // Encoding: added tokens, normalised words, pieces.
 #include "quaver/text/wordpiece.h"
 
-#include <array>
 #include <utility>
 
 #include "quaver/base/check.h"
 #include "quaver/base/file.h"
+#include "quaver/text/internal/added_tokens.h"
 #include "quaver/text/internal/bert_normalizer.h"
 #include "quaver/text/internal/piece_trie.h"
 #include "quaver/text/internal/utf8.h"
@@ -15,35 +15,19 @@ namespace quaver {
 
 struct WordPiece::Impl {
   explicit Impl(WordPieceSpec spec_);
-  // The longest added token at text[at], or null.
-  const WordPieceSpec::AddedToken* FindAdded(std::string_view text,
-                                             size_t at) const;
 
   WordPieceSpec spec;
   BertNormalizer normalizer;
   PieceTrie trie;
-  std::array<bool, 256> begins_added{};  // first bytes of added tokens
+  AddedTokens<WordPieceSpec::AddedToken> added;
 };
 
 WordPiece::Impl::Impl(WordPieceSpec spec_)
-    : spec(std::move(spec_)), normalizer(spec.normalizer), trie(spec.pieces) {
+    : spec(std::move(spec_)),
+      normalizer(spec.normalizer),
+      trie(spec.pieces),
+      added(spec.added_tokens) {
   spec.pieces = {};
-  for (const auto& token : spec.added_tokens) {
-    begins_added[static_cast<uint8_t>(token.text[0])] = true;
-  }
-}
-
-const WordPieceSpec::AddedToken* WordPiece::Impl::FindAdded(
-    std::string_view text, size_t at) const {
-  if (!begins_added[static_cast<uint8_t>(text[at])]) return nullptr;
-  const WordPieceSpec::AddedToken* longest = nullptr;
-  for (const auto& token : spec.added_tokens) {
-    if (text.substr(at).starts_with(token.text) &&
-        (longest == nullptr || token.text.size() > longest->text.size())) {
-      longest = &token;
-    }
-  }
-  return longest;
 }
 
 namespace {
@@ -149,7 +133,7 @@ std::vector<int32_t> WordPiece::Encode(std::string_view text,
   const size_t max_marks = impl_->spec.max_word_chars + 1;
   size_t begin = 0;  // of the text since the last added token
   for (size_t i = 0; i < text.size() && ids.size() < max_ids;) {
-    const WordPieceSpec::AddedToken* added = impl_->FindAdded(text, i);
+    const WordPieceSpec::AddedToken* added = impl_->added.Find(text, i);
     if (added == nullptr) {
       ++i;
       continue;
