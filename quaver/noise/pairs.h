@@ -46,8 +46,7 @@ struct Pair {
 // Immutable, thread-safe.
 class PairMaker {
  public:
-  // Notes every name, and those a letter apart: about 5 s and 200 bytes a name
-  // at most. InvalidArgument for shares that are none, FailedPrecondition for
+  // Notes every name, and those a letter apart. InvalidArgument for shares that are none, FailedPrecondition for
   // texts without any letter. `noise` must outlive it.
   static absl::StatusOr<std::unique_ptr<const PairMaker>> Create(
       const SearchTexts& texts, const Noise& noise, const PairConfig& config);
@@ -58,7 +57,7 @@ class PairMaker {
   ~PairMaker();
 
   // The pair of a number: equal for equal texts, configuration and number,
-  // whichever thread asks and in any order. About 20 us.
+  // whichever thread asks and in any order.
   Pair Make(uint64_t number) const;
 
   size_t num_hard_negatives() const;
