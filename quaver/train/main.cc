@@ -127,7 +127,7 @@ void AddNoise(CLI::App& app, Action& action) {
 
 int main(int argc, char** argv) {
   // Every step allocates what the one before freed: give nothing back to the
-  // system between them (15 % of a step's time otherwise).
+  // system between them.
   mallopt(M_ARENA_MAX, 1);
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);

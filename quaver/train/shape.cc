@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "quaver/base/file.h"
+
 namespace quaver {
 namespace {
 
@@ -159,6 +161,14 @@ absl::StatusOr<BartShape> ParseBartConfig(std::string_view config_json) {
     return absl::InvalidArgumentError(error.what());
   }
   RETURN_IF_ERROR(CheckShape(shape));
+  return shape;
+}
+
+absl::StatusOr<BartShape> LoadBartShape(const std::string& folder) {
+  const std::string path = folder + "/config.json";
+  ASSIGN_OR_RETURN(const std::string json, ReadFile(path));
+  auto shape = ParseBartConfig(json);
+  if (!shape.ok()) return Annotate(shape.status(), path);
   return shape;
 }
 

@@ -40,6 +40,8 @@ absl::Status CheckShape(const BartShape& shape);
 // Of Hugging Face's config.json. Unimplemented, naming the field, for another
 // architecture or activation; InvalidArgument for damaged text.
 absl::StatusOr<BartShape> ParseBartConfig(std::string_view config_json);
+// The same of `folder`/config.json; errors name the file.
+absl::StatusOr<BartShape> LoadBartShape(const std::string& folder);
 std::string ToConfigJson(const BartShape& shape);
 std::string ToGenerationConfigJson(const BartShape& shape);
 

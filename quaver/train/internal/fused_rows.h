@@ -252,6 +252,19 @@ QUAVER_INLINE int64_t Seen(const Attention<T>& op, int64_t i, int64_t count) {
   return op.causal ? std::min(i + 1, count) : count;
 }
 
+// Queries, keys and values of the head whose first column is `at`.
+template <typename T>
+QUAVER_INLINE void LoadInputs(const Attention<T>& op, int64_t at, int64_t q0,
+                              int64_t nq, int64_t k0, int64_t nk,
+                              HeadScratch& scratch) {
+  LoadHead(op.q + q0 * op.q_stride + at, op.q_stride, op.q_bias + at, nq,
+           op.head_dim, scratch.q);
+  LoadHead(op.k + k0 * op.kv_stride + at, op.kv_stride, op.k_bias + at, nk,
+           op.head_dim, scratch.k);
+  LoadHead(op.v + k0 * op.kv_stride + at, op.kv_stride, op.v_bias + at, nk,
+           op.head_dim, scratch.v);
+}
+
 template <typename T>
 QUAVER_INLINE void AttentionForward(const Attention<T>& op, int64_t begin,
                                     int64_t end, HeadScratch& scratch) {
@@ -263,12 +276,7 @@ QUAVER_INLINE void AttentionForward(const Attention<T>& op, int64_t begin,
     const int64_t count = KeyCount(op, s);
     for (int64_t h = 0; h < op.heads; ++h) {
       const int64_t at = h * dim;
-      LoadHead(op.q + q0 * op.q_stride + at, op.q_stride, op.q_bias + at, nq,
-               dim, scratch.q);
-      LoadHead(op.k + k0 * op.kv_stride + at, op.kv_stride, op.k_bias + at,
-               count, dim, scratch.k);
-      LoadHead(op.v + k0 * op.kv_stride + at, op.kv_stride, op.v_bias + at,
-               count, dim, scratch.v);
+      LoadInputs(op, at, q0, nq, k0, count, scratch);
       float* p = op.p + op.p_offsets[s] + h * nq * nk;
       for (int64_t i = 0; i < nq; ++i) {
         float* row = p + i * nk;
@@ -303,12 +311,7 @@ QUAVER_INLINE void AttentionBackward(const Attention<T>& op, int64_t begin,
     const int64_t count = KeyCount(op, s);
     for (int64_t h = 0; h < op.heads; ++h) {
       const int64_t at = h * dim;
-      LoadHead(op.q + q0 * op.q_stride + at, op.q_stride, op.q_bias + at, nq,
-               dim, scratch.q);
-      LoadHead(op.k + k0 * op.kv_stride + at, op.kv_stride, op.k_bias + at,
-               count, dim, scratch.k);
-      LoadHead(op.v + k0 * op.kv_stride + at, op.kv_stride, op.v_bias + at,
-               count, dim, scratch.v);
+      LoadInputs(op, at, q0, nq, k0, count, scratch);
       LoadHead(dout + q0 * width + at, width, no_bias, nq, dim, scratch.out);
       std::memset(scratch.dq, 0, nq * dim * sizeof(float));
       std::memset(scratch.dk, 0, nk * dim * sizeof(float));

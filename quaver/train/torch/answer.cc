@@ -1,11 +1,12 @@
 // See answer.h.
 #include "quaver/train/torch/answer.h"
 
+#include <algorithm>
 #include <vector>
 
-#include "quaver/base/file.h"
 #include "quaver/text/bpe.h"
 #include "quaver/text/compare.h"
+#include "quaver/train/fused.h"
 #include "quaver/train/torch/checkpoint.h"
 #include "quaver/train/torch/trainer.h"
 
@@ -23,16 +24,15 @@ std::string Trimmed(const std::string& text) {
 
 absl::Status AnswerLines(const AnswerOptions& options, std::istream& in,
                          std::ostream& out) {
-  const std::string path = options.model + "/config.json";
-  ASSIGN_OR_RETURN(const std::string json, ReadFile(path));
-  const auto shape = ParseBartConfig(json);
-  if (!shape.ok()) return Annotate(shape.status(), path);
+  ASSIGN_OR_RETURN(const BartShape shape, LoadBartShape(options.model));
   ASSIGN_OR_RETURN(const auto tokenizer, Bpe::Load(options.model));
   TrainerConfig config;
-  config.shape = *shape;
+  config.shape = shape;
   ASSIGN_OR_RETURN(config.compute, ChooseType(options.precision, at::kCPU));
   Trainer trainer(config);
   RETURN_IF_ERROR(LoadWeights(options.model, trainer.parameters()));
+  const int64_t longest =
+      std::min<int64_t>(shape.max_positions, Attention<float>::kMaxLength);
   std::vector<std::string> lines;
   const auto flush = [&] {
     PackedTexts sources;
@@ -41,10 +41,10 @@ absl::Status AnswerLines(const AnswerOptions& options, std::istream& in,
       const std::string text = ComparableText(lines[i]);
       if (text.empty()) continue;
       asked.push_back(i);
-      sources.Add(
-          tokenizer->Encode(text, static_cast<int>(shape->max_positions)));
+      sources.Add(tokenizer->Encode(text, static_cast<int>(longest)));
     }
-    const auto answers = trainer.Answer(sources, options.max_tokens);
+    const auto answers =
+        trainer.Answer(sources, std::min(options.max_tokens, longest));
     for (size_t i = 0; i < asked.size(); ++i) {
       lines[asked[i]] = Trimmed(tokenizer->Decode(answers[i]));
     }

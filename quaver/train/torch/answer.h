@@ -17,7 +17,8 @@ struct AnswerOptions {
 
 // Reads queries, one a line, and writes the model's greedy answer to each: what
 // Transformers' generate gives. Queries are made comparable first
-// (text/compare.h); one that is empty then stays as it is.
+// (text/compare.h); one that is empty then stays as it is, and
+// what is longer than the model or Attention::kMaxLength takes is cut.
 absl::Status AnswerLines(const AnswerOptions& options, std::istream& in,
                          std::ostream& out);
 

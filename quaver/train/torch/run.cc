@@ -56,7 +56,8 @@ class StopOnSignals {
   void (*old_term_)(int);
 };
 
-std::string HashOf(const SearchTexts& texts) {
+// Of the texts, as they were read.
+uint64_t HashOf(const SearchTexts& texts) {
   uint64_t hash = 0;
   const auto add = [&](const std::string& text) { hash = Hash64(text, hash); };
   for (const TrackName& track : texts.tracks) {
@@ -66,7 +67,12 @@ std::string HashOf(const SearchTexts& texts) {
   for (const auto* all : {&texts.names, &texts.descriptions, &texts.tags}) {
     for (const std::string& text : *all) add(text);
   }
-  return Hex64(hash);
+  return hash;
+}
+
+absl::StatusOr<std::string> HashOfFile(const std::string& path, uint64_t seed) {
+  ASSIGN_OR_RETURN(const std::string content, ReadFile(path));
+  return Hex64(Hash64(content, seed));
 }
 
 absl::StatusOr<Recipe> ReadRecipe(const CorrectorOptions& options) {
@@ -80,14 +86,6 @@ absl::StatusOr<Recipe> ReadRecipe(const CorrectorOptions& options) {
   if (options.steps > 0) recipe.steps = options.steps;
   RETURN_IF_ERROR(CheckRecipe(recipe));
   return recipe;
-}
-
-absl::StatusOr<BartShape> ReadShape(const std::string& folder) {
-  const std::string path = folder + "/config.json";
-  ASSIGN_OR_RETURN(const std::string json, ReadFile(path));
-  auto shape = ParseBartConfig(json);
-  if (!shape.ok()) return Annotate(shape.status(), path);
-  return shape;
 }
 
 absl::StatusOr<std::unique_ptr<const Bpe>> TrainTokenizer(
@@ -219,9 +217,7 @@ absl::StatusOr<std::vector<Pair>> ReadFixedPairs(const std::string& path) {
 absl::Status Run::ReadData() {
   if (!options_.pairs.empty()) {
     ASSIGN_OR_RETURN(std::vector<Pair> pairs, ReadFixedPairs(options_.pairs));
-    for (const Pair& pair : pairs) texts_.names.push_back(pair.meant);
-    data_hash_ = HashOf(texts_);
-    texts_ = {};  // nothing but the pairs is judged by
+    ASSIGN_OR_RETURN(data_hash_, HashOfFile(options_.pairs, 0));
     noise_ = std::make_unique<Noise>();
     ASSIGN_OR_RETURN(maker_, PairMaker::FromPairs(std::move(pairs)));
     return absl::OkStatus();
@@ -229,10 +225,12 @@ absl::Status Run::ReadData() {
   int64_t bad_lines = 0;
   ASSIGN_OR_RETURN(texts_, ReadSearchTexts(options_.catalogue, &bad_lines));
   if (bad_lines > 0) LogWarning("{} bad lines were left out", bad_lines);
-  data_hash_ = HashOf(texts_);
+  data_hash_ = Hex64(HashOf(texts_));
   Misspellings misspellings = Misspellings::Common();
   if (!options_.misspellings.empty()) {
     ASSIGN_OR_RETURN(misspellings, Misspellings::Load(options_.misspellings));
+    ASSIGN_OR_RETURN(data_hash_,
+                     HashOfFile(options_.misspellings, HashOf(texts_)));
   }
   noise_ = std::make_unique<Noise>(NoiseConfig(), std::move(misspellings));
   ASSIGN_OR_RETURN(maker_, PairMaker::Create(texts_, *noise_, recipe_.pairs));
@@ -254,7 +252,7 @@ absl::Status Run::MakeModel() {
   }
   const bool has_shape = options_.resume || !options_.from.empty();
   if (has_shape) {
-    ASSIGN_OR_RETURN(shape_, ReadShape(known));
+    ASSIGN_OR_RETURN(shape_, LoadBartShape(known));
   } else {
     ASSIGN_OR_RETURN(shape_, PresetShape(recipe_.preset));
     // bart-base's shape stays what it is with a smaller vocabulary.
@@ -320,8 +318,9 @@ absl::Status Run::Resume() {
         "{} was made with other settings: {}", options_.out, differences));
   }
   if (state.texts["data_hash"] != data_hash_) {
-    return absl::FailedPreconditionError(fmt::format(
-        "{} was made from another catalogue (or misspellings)", options_.out));
+    return absl::FailedPreconditionError(
+        fmt::format("{} was made from another catalogue or other misspellings",
+                    options_.out));
   }
   Parameters& parameters = trainer_->parameters();
   std::vector<std::pair<std::string, at::Tensor*>> wanted = {
@@ -515,7 +514,10 @@ absl::Status Run::Train() {
                  .rank = reducer_ == nullptr ? 0 : reducer_->place().rank,
                  .world = world,
                  .first_step = step_ + 1});
-  if (reducer_ != nullptr) reducer_->Broadcast(trainer_->parameters().master());
+  if (reducer_ != nullptr) {
+    reducer_->Broadcast(trainer_->parameters().master());
+    trainer_->parameters().SyncShadow();
+  }
   mark_us_ = shown_us_ = Clock::Real().NowUs();
   while (step_ < recipe_.steps) {
     const int64_t step = step_ + 1;

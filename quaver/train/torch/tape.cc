@@ -104,6 +104,13 @@ Ref MakeNode(at::Tensor value) {
   return std::make_shared<Node>(Node{std::move(value), {}});
 }
 
+// The mask as factors for x, the same on every device.
+at::Tensor KeptElements(const DropoutMask& mask, const at::Tensor& x) {
+  const at::Tensor kept = at::ones(x.sizes(), at::kFloat);
+  ApplyDropout(mask, 0, kept.numel(), Data<float>(kept));
+  return kept.to(x.options());
+}
+
 // Where texts lie in a padded matrix: row numbers [texts, longest] and whether
 // they are any.
 struct Padded {
@@ -228,18 +235,20 @@ Ref Tape::Embed(const Rows& rows, const Weight& words, const Weight& positions,
   const Ref out = AddNormalise(y, {}, residual, gain, bias);
   config_ = config;
   if (!remembers() || config_.dropout == 0) return out;
-  const uint64_t seed = NextSeed();
-  const DropoutMask mask = MakeDropoutMask(config_.dropout, seed);
+  const DropoutMask mask = MakeDropoutMask(config_.dropout, NextSeed());
+  if (!Fused(out->value)) {
+    const at::Tensor kept = KeptElements(mask, out->value);
+    out->value.mul_(kept);
+    Push([out, kept] { out->gradient.mul_(kept); });
+    return out;
+  }
   const auto drop = [mask](const at::Tensor& x) {
-    at::Tensor host = x.cpu();  // the same mask on every device
-    ForType(host.scalar_type(), [&](auto type) {
+    ForType(x.scalar_type(), [&](auto type) {
       using T = decltype(type);
-      at::parallel_for(0, host.numel(), kGrain,
-                       [&](int64_t begin, int64_t end) {
-                         ApplyDropout(mask, begin, end, Data<T>(host));
-                       });
+      at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
+        ApplyDropout(mask, begin, end, Data<T>(x));
+      });
     });
-    if (!x.is_cpu()) x.copy_(host);
   };
   drop(out->value);
   Push([out, drop] { drop(out->gradient); });
@@ -273,11 +282,7 @@ Ref Tape::AddNormalise(const Ref& y, const Weight& bias, const Ref& residual,
     std::vector<Weight> weights = {gain, norm_bias};
     if (bias.value.defined()) weights.push_back(bias);
     at::Tensor kept;
-    if (dropout > 0) {
-      kept = at::ones({rows, width}, at::kFloat);
-      ApplyDropout(mask, 0, kept.numel(), Data<float>(kept));
-      kept = kept.to(y->value.options());
-    }
+    if (dropout > 0) kept = KeptElements(mask, y->value);
     return Composite({y, residual}, weights, [=](const auto& leaves) {
       at::Tensor sum = leaves[0];
       if (leaves.size() > 4) sum = sum + leaves[4];
@@ -428,6 +433,7 @@ Ref Tape::Attend(const Ref& q, const Ref& kv, bool self, const Weight& q_bias,
   for (int64_t s = 0; s < texts; ++s) {
     const int64_t nq = q_offsets[s + 1] - q_offsets[s];
     const int64_t nk = k_offsets[s + 1] - k_offsets[s];
+    QUAVER_CHECK(std::max(nq, nk) <= Attention<float>::kMaxLength);
     places[s + 1] = places[s] + heads * nq * nk;
   }
   const at::Tensor kept =
