@@ -11,6 +11,7 @@
 #include "quaver/base/clock.h"
 #include "quaver/base/file.h"
 #include "quaver/base/hash.h"
+#include "quaver/base/json.h"
 #include "quaver/base/metrics.h"
 #include "quaver/base/mutex.h"
 #include "quaver/base/progress.h"
@@ -102,6 +103,20 @@ TEST(WorkersTest, EveryIndexRunsOnce) {
 }
 
 TEST(WorkersTest, ThereIsAtLeastOneCore) { EXPECT_GE(AvailableCores(), 1); }
+
+TEST(JsonTest, DeepNestingIsNoJson) {
+  const auto nested = [](int depth) {
+    return std::string(depth, '[') + std::string(depth, ']');
+  };
+  EXPECT_EQ(ParseJson(R"({"a": [1]})"), nlohmann::json({{"a", {1}}}));
+  EXPECT_EQ(ParseJson(nested(kMaxJsonDepth)).dump(), nested(kMaxJsonDepth));
+  EXPECT_TRUE(ParseJson(nested(kMaxJsonDepth + 1)).is_discarded());
+  EXPECT_TRUE(ParseJson(nested(1'000'000)).is_discarded());
+  EXPECT_TRUE(ParseJson("{\"a\"").is_discarded());
+  // In strings brackets are none.
+  const std::string text = nlohmann::json("\\\"" + nested(100)).dump();
+  EXPECT_EQ(ParseJson(text).dump(), text);
+}
 
 TEST(MetricsTest, ExposesSeriesOnce) {
   Metrics metrics;

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "quaver/base/file.h"
+#include "quaver/base/json.h"
 #include "quaver/engine/bert.h"
 #include "quaver/engine/internal/bert_folder.h"
 
@@ -60,7 +61,7 @@ struct JsonFile {
 
 absl::StatusOr<JsonFile> ReadJson(const std::string& path) {
   ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
-  JsonFile file{path, json::parse(text, nullptr, /*allow_exceptions=*/false)};
+  JsonFile file{path, ParseJson(text)};
   if (file.content.is_discarded()) {
     return absl::InvalidArgumentError(path + " is not JSON");
   }

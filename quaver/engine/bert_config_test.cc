@@ -161,6 +161,13 @@ TEST(BertLoadTest, RefusesBrokenFiles) {
   ASSERT_TRUE(WriteFileAtomically(folder + "/config.json", "{").ok());
   EXPECT_EQ(Message(BertModel::Load(folder, BestKernels()).status()),
             folder + "/config.json is not JSON");
+  // Copying it exhausted the stack.
+  const std::string deep =
+      std::string(500'000, '[') + std::string(500'000, ']');
+  ASSERT_TRUE(WriteFileAtomically(folder + "/config.json",
+                                  "{\"model_type\":" + deep + "}")
+                  .ok());
+  EXPECT_EQ(BertModel::Load(folder, BestKernels()).status().code(), kInvalid);
 }
 
 }  // namespace

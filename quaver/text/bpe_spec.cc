@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "quaver/base/json.h"
 #include "quaver/text/internal/utf8.h"
 #include "quaver/text/normalize.h"
 
@@ -15,8 +16,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Far more than any vocabulary has.
-constexpr int32_t kMaxId = 1 << 24;
+// As many tokens as a model may have (train/shape.h). A tokenizer has a table
+// of all ids: one large id must not make it large.
+constexpr int32_t kMaxId = 1 << 20;
 constexpr std::string_view kNamed[] = {"<s>", "<pad>", "</s>", "<unk>",
                                        "<mask>"};
 
@@ -59,29 +61,52 @@ absl::StatusOr<int32_t> IdOf(const BpeSpec& spec, const std::string& token) {
       fmt::format("the token '{}' is not in the vocabulary", token));
 }
 
-absl::Status CheckId(const std::string& token, int64_t id) {
-  if (id >= 0 && id < kMaxId) return absl::OkStatus();
+absl::StatusOr<int32_t> ReadId(const std::string& token, const Json& id) {
+  if (id.is_number_integer() && id >= 0 && id < kMaxId) {
+    return id.get<int32_t>();
+  }
   return absl::InvalidArgumentError(
-      fmt::format("the token '{}' has the id {}", token, id));
+      fmt::format("the token '{}' has the id {}", token, id.dump()));
 }
 
 absl::Status ReadVocab(const Json& vocab, BpeSpec* spec) {
   if (!vocab.is_object() || vocab.empty()) {
     return absl::InvalidArgumentError("the vocabulary holds no tokens");
   }
-  std::set<int32_t> ids;
   for (const auto& [token, id] : vocab.items()) {
-    RETURN_IF_ERROR(CheckId(token, id.get<int64_t>()));
-    spec->vocab[token] = id.get<int32_t>();
-    if (!ids.insert(id.get<int32_t>()).second) {
-      return absl::InvalidArgumentError(
-          fmt::format("two tokens have the id {}", id.get<int32_t>()));
-    }
+    ASSIGN_OR_RETURN(spec->vocab[token], ReadId(token, id));
+  }
+  return absl::OkStatus();
+}
+
+// What the parts of a file cannot see alone.
+absl::Status CheckIds(const BpeSpec& spec) {
+  std::set<int32_t> ids;
+  for (const auto& [token, id] : spec.vocab) {
+    if (ids.insert(id).second) continue;
+    return absl::InvalidArgumentError(
+        fmt::format("two tokens have the id {}: one is '{}'", id, token));
+  }
+  std::vector<int32_t> around = spec.before;
+  around.insert(around.end(), spec.after.begin(), spec.after.end());
+  if (around.size() > kMaxIdsAround) {
+    return NotSupported("post_processor",
+                        fmt::format("at most {} tokens", kMaxIdsAround));
+  }
+  for (const int32_t id : around) {
+    if (ids.contains(id)) continue;
+    return absl::InvalidArgumentError(
+        fmt::format("post_processor puts the id {}, which no token has", id));
   }
   return absl::OkStatus();
 }
 
 absl::Status AddMerge(std::string left, std::string right, BpeSpec* spec) {
+  // merges.txt could not hold it; no token of bytes has one.
+  if ((left + right).find_first_of(" \r\n") != std::string::npos) {
+    return absl::InvalidArgumentError(fmt::format(
+        "merge {} holds a space or line end", spec->merges.size() + 1));
+  }
   for (const std::string& token : {left, right, left + right}) {
     RETURN_IF_ERROR(Annotate(IdOf(*spec, token).status(),
                              fmt::format("merge {}", spec->merges.size() + 1)));
@@ -143,14 +168,13 @@ absl::Status ReadAddedTokens(const Json& tokens, BpeSpec* spec) {
       return NotSupported("added_tokens.single_word", "false");
     }
     BpeSpec::AddedToken added = {.text = token.at("content"),
-                                 .id = token.at("id"),
                                  .lstrip = token.value("lstrip", false),
                                  .rstrip = token.value("rstrip", false),
                                  .special = token.value("special", false)};
     if (added.text.empty()) {
       return absl::InvalidArgumentError("an added token is empty");
     }
-    RETURN_IF_ERROR(CheckId(added.text, added.id));
+    ASSIGN_OR_RETURN(added.id, ReadId(added.text, token.at("id")));
     const auto [known, is_new] = spec->vocab.emplace(added.text, added.id);
     if (known->second != added.id) {
       return absl::InvalidArgumentError(
@@ -172,8 +196,8 @@ absl::Status ReadTemplate(const Json& processor, BpeSpec* spec) {
     const std::string name = part.at("SpecialToken").at("id");
     const Json& ids = processor.at("special_tokens").at(name).at("ids");
     for (const Json& id : ids) {
-      RETURN_IF_ERROR(CheckId(name, id.get<int64_t>()));
-      (text_seen ? spec->after : spec->before).push_back(id);
+      ASSIGN_OR_RETURN(const int32_t read, ReadId(name, id));
+      (text_seen ? spec->after : spec->before).push_back(read);
     }
   }
   return absl::OkStatus();
@@ -184,10 +208,11 @@ absl::Status ReadPostProcessor(const Json& processor, BpeSpec* spec) {
   if (type.empty() || type == "ByteLevel") return absl::OkStatus();
   if (type == "TemplateProcessing") return ReadTemplate(processor, spec);
   if (type == "RobertaProcessing") {
-    spec->before = {processor.at("cls").at(1).get<int32_t>()};
-    spec->after = {processor.at("sep").at(1).get<int32_t>()};
-    RETURN_IF_ERROR(CheckId("cls", spec->before[0]));
-    return CheckId("sep", spec->after[0]);
+    spec->before.resize(1);
+    spec->after.resize(1);
+    ASSIGN_OR_RETURN(spec->before[0], ReadId("cls", processor.at("cls").at(1)));
+    ASSIGN_OR_RETURN(spec->after[0], ReadId("sep", processor.at("sep").at(1)));
+    return absl::OkStatus();
   }
   return NotSupported("post_processor.type",
                       "ByteLevel, RobertaProcessing or TemplateProcessing");
@@ -195,7 +220,7 @@ absl::Status ReadPostProcessor(const Json& processor, BpeSpec* spec) {
 
 absl::Status ReadAll(const Json& file, BpeSpec* spec) {
   if (!file.is_object()) {
-    return absl::InvalidArgumentError("the file holds no object");
+    return absl::InvalidArgumentError("the file holds no JSON object");
   }
   if (!file.value("normalizer", Json()).is_null()) {
     return NotSupported("normalizer", "null");
@@ -216,12 +241,13 @@ absl::StatusOr<BpeSpec> Reading(const Read& read) {
   } catch (const Json::exception& error) {
     return absl::InvalidArgumentError(error.what());
   }
+  RETURN_IF_ERROR(CheckIds(spec));
   return spec;
 }
 
 Json TemplateJson(const BpeSpec& spec) {
   std::map<int32_t, std::string> names;
-  for (const auto& token : spec.added_tokens) names[token.id] = token.text;
+  for (const auto& [token, id] : spec.vocab) names[id] = token;
   Json single = Json::array(), tokens = Json::object();
   const auto add = [&](int32_t id) {
     const std::string& name = names[id];
@@ -261,15 +287,14 @@ std::string TokenBytes(std::string_view token) {
 }
 
 absl::StatusOr<BpeSpec> ParseBpeJson(std::string_view tokenizer_json) {
-  return Reading([&](BpeSpec* spec) {
-    return ReadAll(Json::parse(tokenizer_json), spec);
-  });
+  return Reading(
+      [&](BpeSpec* spec) { return ReadAll(ParseJson(tokenizer_json), spec); });
 }
 
 absl::StatusOr<BpeSpec> ParseBpeVocabulary(std::string_view vocab_json,
                                            std::string_view merges_txt) {
   return Reading([&](BpeSpec* spec) -> absl::Status {
-    RETURN_IF_ERROR(ReadVocab(Json::parse(vocab_json), spec));
+    RETURN_IF_ERROR(ReadVocab(ParseJson(vocab_json), spec));
     for (size_t begin = 0; begin < merges_txt.size();) {
       const size_t end =
           std::min(merges_txt.find('\n', begin), merges_txt.size());

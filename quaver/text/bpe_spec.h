@@ -15,6 +15,9 @@
 
 namespace quaver {
 
+// The most ids that a tokenizer of ours puts around a text; BART's puts two.
+constexpr int kMaxIdsAround = 4;
+
 struct BpeSpec {
   struct AddedToken {
     std::string text;  // found in the raw text
@@ -24,11 +27,13 @@ struct BpeSpec {
     bool special = true;  // left out of decoded text
   };
 
-  std::map<std::string, int32_t> vocab;  // every token, added ones as well
+  // Every token, added ones as well; no two have one id.
+  std::map<std::string, int32_t> vocab;
   std::vector<std::pair<std::string, std::string>> merges;  // best first
   std::vector<AddedToken> added_tokens;
-  bool add_prefix_space = false;       // the first word as if a space preceded
-  std::vector<int32_t> before, after;  // ids put around a text
+  bool add_prefix_space = false;  // the first word as if a space preceded
+  // Ids of tokens, put around a text: at most kMaxIdsAround.
+  std::vector<int32_t> before, after;
 };
 
 // tokenizer.json of the PyPI package `tokenizers`. Unimplemented, naming the

@@ -27,6 +27,10 @@ TEST(CorpusTest, TokenizerJson) {
   Replay("tokenizer_json_fuzz", CheckTokenizerJson);
 }
 TEST(CorpusTest, WordPiece) { Replay("wordpiece_fuzz", CheckWordPiece); }
+TEST(CorpusTest, BpeJson) { Replay("bpe_json_fuzz", CheckBpeJson); }
+TEST(CorpusTest, BpeVocabulary) {
+  Replay("bpe_vocabulary_fuzz", CheckBpeVocabulary);
+}
 
 }  // namespace
 }  // namespace quaver

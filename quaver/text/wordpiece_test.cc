@@ -153,6 +153,10 @@ TEST(WordPieceTest, RefusesDamagedFilesByTheField) {
   EXPECT_EQ(WordPiece::FromJson("{\"model\":").status().code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_FALSE(WordPiece::FromJson("").ok());
+  // Writing it into the message exhausted the stack.
+  const std::string deep =
+      std::string(500'000, '[') + std::string(500'000, ']');
+  EXPECT_FALSE(WordPiece::FromJson(R"({"model":{"type":)" + deep + "}}").ok());
 }
 
 std::string Folder(const std::string& name) {

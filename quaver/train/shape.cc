@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "quaver/base/file.h"
+#include "quaver/base/json.h"
+#include "quaver/text/bpe_spec.h"
 
 namespace quaver {
 namespace {
@@ -110,6 +112,12 @@ absl::Status CheckShape(const BartShape& shape) {
     return absl::InvalidArgumentError(
         fmt::format("{} has to be from 1 to {}, not {}", name, most, value));
   }
+  // A text without tokens of its own has to fit.
+  if (shape.max_positions < kMaxIdsAround) {
+    return absl::InvalidArgumentError(
+        fmt::format("max_position_embeddings has to be at least {}, not {}",
+                    kMaxIdsAround, shape.max_positions));
+  }
   for (const int64_t heads : {shape.encoder_heads, shape.decoder_heads}) {
     if (shape.width % heads == 0 && shape.width / heads <= kMaxHeadDim) {
       continue;
@@ -131,7 +139,7 @@ absl::Status CheckShape(const BartShape& shape) {
 }
 
 absl::StatusOr<BartShape> ParseBartConfig(std::string_view config_json) {
-  const Json config = Json::parse(config_json, nullptr, false);
+  const Json config = ParseJson(config_json);
   if (!config.is_object()) {
     return absl::InvalidArgumentError("the file is no JSON object");
   }
@@ -156,7 +164,14 @@ absl::StatusOr<BartShape> ParseBartConfig(std::string_view config_json) {
     RETURN_IF_ERROR(
         ReadId(config, "decoder_start_token_id", &shape.decoder_start_id));
     shape.scale_embedding = config.value("scale_embedding", false);
-    shape.forced_bos = !config.value("forced_bos_token_id", Json()).is_null();
+    const Json forced = config.value("forced_bos_token_id", Json());
+    shape.forced_bos = !forced.is_null();
+    if (shape.forced_bos && forced != shape.bos_id) {
+      return absl::UnimplementedError(fmt::format(
+          "forced_bos_token_id {} is not supported: it has to be null or {}, "
+          "the bos_token_id",
+          forced.dump(), shape.bos_id));
+    }
   } catch (const Json::exception& error) {
     return absl::InvalidArgumentError(error.what());
   }

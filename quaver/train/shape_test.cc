@@ -114,7 +114,9 @@ TEST(ShapeTest, SaysWhatIsNotSupported) {
   for (const auto& [field, value] :
        {std::pair("model_type", Json("t5")), std::pair("model_type", Json()),
         std::pair("activation_function", Json("relu")),
-        std::pair("tie_word_embeddings", Json(false))}) {
+        std::pair("tie_word_embeddings", Json(false)),
+        std::pair("forced_bos_token_id", Json(5)),
+        std::pair("forced_bos_token_id", Json("<s>"))}) {
     const absl::Status status = With(field, value);
     EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented) << field;
     EXPECT_THAT(Message(status), HasSubstr(field));
@@ -144,9 +146,15 @@ TEST(ShapeTest, RefusesDamageAndNamesTheField) {
   }
   EXPECT_FALSE(With("scale_embedding", "yes").ok());
   EXPECT_FALSE(With("activation_function", 3).ok());
+  EXPECT_THAT(Message(With("max_position_embeddings", 3)),
+              HasSubstr("least 4"));
   for (const char* text : {"", "[]", "{", "null", "{}"}) {
     EXPECT_FALSE(ParseBartConfig(text).ok()) << text;
   }
+  // Writing it into the message exhausted the stack.
+  const std::string deep =
+      std::string(500'000, '[') + std::string(500'000, ']');
+  EXPECT_FALSE(ParseBartConfig("{\"model_type\":" + deep + "}").ok());
 }
 
 TEST(ShapeTest, HeadsShareTheWidthEvenlyAndAreNotTooWide) {

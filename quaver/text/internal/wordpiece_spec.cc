@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "quaver/base/json.h"
+
 namespace quaver {
 namespace {
 
@@ -249,7 +251,7 @@ absl::Status ReadConfig(const Json& config, BertNormalizerConfig* normalizer) {
 
 absl::StatusOr<Json> ParseObject(std::string_view text,
                                  const std::string& what) {
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  Json json = ParseJson(text);
   if (!json.is_object()) return Damaged(what, "a JSON object");
   return json;
 }

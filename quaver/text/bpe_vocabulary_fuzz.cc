@@ -1,0 +1,10 @@
+// Fuzzer: any bytes as vocab.json and merges.txt, and a text.
+#include <cstddef>
+#include <cstdint>
+
+#include "quaver/text/internal/fuzz_checks.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  quaver::CheckBpeVocabulary({reinterpret_cast<const char*>(data), size});
+  return 0;
+}
