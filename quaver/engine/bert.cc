@@ -105,37 +105,15 @@ BertWorkspace::BertWorkspace(BertWorkspace&&) noexcept = default;
 
 namespace {
 
-// One call's view of the model and the buffers.
-struct Pass {
-  const BertWeights& weights;
-  const DenseKernels& dense;
-  const TokenBatch& batch;
-  size_t M;  // tokens
-  size_t D;
-  float* hidden;   // [M, D]
-  float* context;  // [M, D]
-  float* wide;     // [M, max(3 * D, intermediate_size)]
-  float* scratch;
-
-  void Apply(const Linear& linear, const float* x, Epilogue epilogue,
-             const float* residual, float* y) const {
-    dense.gemm(x, linear.weight, linear.bias, residual, M, linear.N, linear.K,
-               epilogue, y);
-  }
-  void Apply(const Norm& norm, float* rows) const {
-    dense.layer_norm(rows, norm.weight, norm.bias, M, D,
-                     weights.config.layer_norm_epsilon, rows);
-  }
-};
-
-void Embed(const Pass& pass) {
-  const BertWeights& weights = pass.weights;
+// Word, type and position summed and normalised, into pass.hidden.
+void Embed(const BertWeights& weights, const TokenBatch& batch,
+           const EncoderPass& pass) {
   const size_t D = pass.D;
-  const uint32_t first = pass.batch.offsets.front();
-  for (size_t b = 0; b + 1 < pass.batch.offsets.size(); ++b) {
-    const uint32_t begin = pass.batch.offsets[b];
-    for (uint32_t t = begin; t < pass.batch.offsets[b + 1]; ++t) {
-      const int32_t id = pass.batch.ids[t];
+  const uint32_t first = batch.offsets.front();
+  for (size_t b = 0; b + 1 < batch.offsets.size(); ++b) {
+    const uint32_t begin = batch.offsets[b];
+    for (uint32_t t = begin; t < batch.offsets[b + 1]; ++t) {
+      const int32_t id = batch.ids[t];
       QUAVER_CHECK(id >= 0 && id < weights.config.vocab_size);
       const float* word = weights.words + static_cast<size_t>(id) * D;
       const float* position = weights.positions + (t - begin) * D;
@@ -146,30 +124,6 @@ void Embed(const Pass& pass) {
     }
   }
   pass.Apply(weights.embedding_norm, pass.hidden);
-}
-
-void Attend(const Pass& pass) {
-  const auto H = static_cast<size_t>(pass.weights.config.num_heads);
-  const uint32_t first = pass.batch.offsets.front();
-  for (size_t b = 0; b + 1 < pass.batch.offsets.size(); ++b) {
-    const size_t begin = pass.batch.offsets[b] - first;
-    const size_t T = pass.batch.offsets[b + 1] - pass.batch.offsets[b];
-    pass.dense.attention(pass.wide + begin * 3 * pass.D, T, H, pass.D,
-                         pass.scratch, pass.context + begin * pass.D);
-  }
-}
-
-// Post-norm: each half adds to its input, then normalises.
-void RunLayer(const Pass& pass, const BertLayer& layer) {
-  pass.Apply(layer.qkv, pass.hidden, Epilogue::kBias, nullptr, pass.wide);
-  Attend(pass);
-  pass.Apply(layer.attention_output, pass.context, Epilogue::kBiasResidual,
-             pass.hidden, pass.hidden);
-  pass.Apply(layer.attention_norm, pass.hidden);
-  pass.Apply(layer.up, pass.hidden, Epilogue::kBiasGelu, nullptr, pass.wide);
-  pass.Apply(layer.down, pass.wide, Epilogue::kBiasResidual, pass.hidden,
-             pass.hidden);
-  pass.Apply(layer.output_norm, pass.hidden);
 }
 
 }  // namespace
@@ -212,21 +166,22 @@ void BertModel::EncodeBlock(const TokenBatch& batch, BertWorkspace& workspace,
                             float* embeddings) const {
   const BertWorkspace::Buffers& buffers = *workspace.buffers_;
   const uint32_t first = batch.offsets.front();
-  const Pass pass{*weights_,
-                  kernels().dense,
-                  batch,
-                  batch.offsets.back() - first,
-                  static_cast<size_t>(config().hidden_size),
-                  buffers.hidden,
-                  buffers.context,
-                  buffers.wide,
-                  buffers.scratch};
+  const EncoderPass pass{kernels().dense,
+                         batch.offsets,
+                         batch.offsets.back() - first,
+                         static_cast<size_t>(config().hidden_size),
+                         static_cast<size_t>(config().num_heads),
+                         config().layer_norm_epsilon,
+                         buffers.hidden,
+                         buffers.context,
+                         buffers.wide,
+                         buffers.scratch};
   for (size_t b = 0; b + 1 < batch.offsets.size(); ++b) {
     const uint32_t T = batch.offsets[b + 1] - batch.offsets[b];
     QUAVER_CHECK(T >= 1 && static_cast<int>(T) <= config().max_positions);
   }
-  Embed(pass);
-  for (const BertLayer& layer : weights_->layers) RunLayer(pass, layer);
+  Embed(*weights_, batch, pass);
+  for (const EncoderLayer& layer : weights_->layers) RunLayer(pass, layer);
   for (size_t b = 0; b + 1 < batch.offsets.size(); ++b) {
     const uint32_t begin = batch.offsets[b] - first;
     Pool(config(), pass.hidden + begin * pass.D,

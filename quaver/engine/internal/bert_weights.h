@@ -1,7 +1,6 @@
 // A BERT's weights, packed for one kernel table, and where they lie.
 #pragma once
 
-#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,32 +8,10 @@
 #include "quaver/artifact/checkpoint.h"
 #include "quaver/base/status.h"
 #include "quaver/engine/bert.h"
-#include "quaver/engine/internal/arena.h"
+#include "quaver/engine/internal/encoder_layer.h"
 #include "quaver/kernels/kernels.h"
 
 namespace quaver {
-
-// y = x W^T + b with `weight` packed.
-struct Linear {
-  const float* weight = nullptr;
-  const float* bias = nullptr;  // [N]
-  size_t N = 0;
-  size_t K = 0;
-};
-
-struct Norm {
-  const float* weight = nullptr;  // [D]
-  const float* bias = nullptr;    // [D]
-};
-
-struct BertLayer {
-  Linear qkv;  // query, key and value in one: N = 3 * D
-  Linear attention_output;
-  Norm attention_norm;
-  Linear up;
-  Linear down;
-  Norm output_norm;
-};
 
 struct BertWeights {
   BertConfig config;
@@ -43,7 +20,7 @@ struct BertWeights {
   const float* positions = nullptr;  // [max_positions, D]
   const float* type = nullptr;       // [D], the first of the types
   Norm embedding_norm;
-  std::vector<BertLayer> layers;
+  std::vector<EncoderLayer> layers;
 
   std::unique_ptr<const Checkpoint> checkpoint;  // holds the tables
   std::vector<std::vector<float>> converted;     // tables not fp32 in the file

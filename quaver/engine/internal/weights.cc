@@ -1,0 +1,130 @@
+// See weights.h.
+#include "quaver/engine/internal/weights.h"
+
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include <fmt/ranges.h>
+
+namespace quaver {
+namespace {
+
+// IEEE half to single. Subnormal halves are normal singles, so their value is
+// computed rather than shifted.
+float FromHalf(uint16_t half) {
+  const uint32_t sign = uint32_t{half & 0x8000u} << 16;
+  const uint32_t exponent = (half >> 10) & 0x1F;
+  const uint32_t fraction = half & 0x3FF;
+  if (exponent == 0) {
+    const float value = static_cast<float>(fraction) * 0x1.0p-24f;
+    return sign != 0 ? -value : value;
+  }
+  const uint32_t widened = exponent == 31 ? 255 : exponent + 112;
+  return std::bit_cast<float>(sign | widened << 23 | fraction << 13);
+}
+
+float FromBfloat16(uint16_t value) {
+  return std::bit_cast<float>(uint32_t{value} << 16);
+}
+
+std::vector<float> Join(const std::vector<TensorView>& parts) {
+  std::vector<float> joined;
+  for (const TensorView& part : parts) {
+    const std::vector<float> floats = ToFloats(part);
+    joined.insert(joined.end(), floats.begin(), floats.end());
+  }
+  return joined;
+}
+
+}  // namespace
+
+std::vector<float> ToFloats(const TensorView& view) {
+  std::vector<float> floats(static_cast<size_t>(view.num_elements()));
+  if (view.type == DataType::kF32) {
+    std::memcpy(floats.data(), view.bytes.data(), view.bytes.size());
+    return floats;
+  }
+  const std::byte* from = view.bytes.data();
+  for (float& value : floats) {
+    uint16_t bits = 0;
+    std::memcpy(&bits, from, sizeof(bits));
+    from += sizeof(bits);
+    value = view.type == DataType::kF16 ? FromHalf(bits) : FromBfloat16(bits);
+  }
+  return floats;
+}
+
+const float* InPlace(const TensorView& view,
+                     std::vector<std::vector<float>>* converted) {
+  const auto address = reinterpret_cast<uintptr_t>(view.bytes.data());
+  if (view.type == DataType::kF32 && address % alignof(float) == 0) {
+    return reinterpret_cast<const float*>(view.bytes.data());
+  }
+  converted->push_back(ToFloats(view));
+  return converted->back().data();
+}
+
+absl::StatusOr<TensorView> TensorFinder::Find(
+    const std::string& name, const std::vector<int64_t>& shape) const {
+  ASSIGN_OR_RETURN(TensorView view, checkpoint_.Find(prefix_ + name));
+  if (view.shape != shape) {
+    return absl::InvalidArgumentError(fmt::format(
+        "{}: tensor \"{}{}\" has shape [{}]; config.json asks for [{}]",
+        folder_, prefix_, name, fmt::join(view.shape, ", "),
+        fmt::join(shape, ", ")));
+  }
+  if (view.type != DataType::kF32 && view.type != DataType::kF16 &&
+      view.type != DataType::kBF16) {
+    return absl::UnimplementedError(
+        fmt::format("{}: tensor \"{}{}\" of type {} is not supported", folder_,
+                    prefix_, name, Name(view.type)));
+  }
+  return view;
+}
+
+absl::StatusOr<NormViews> TensorFinder::FindNorm(const std::string& name,
+                                                 int64_t D) const {
+  NormViews norm;
+  ASSIGN_OR_RETURN(norm.weight, Find(name + ".weight", {D}));
+  ASSIGN_OR_RETURN(norm.bias, Find(name + ".bias", {D}));
+  return norm;
+}
+
+absl::StatusOr<LinearViews> TensorFinder::FindLinear(
+    std::initializer_list<std::string> names, int64_t outputs,
+    int64_t K) const {
+  LinearViews linear;
+  for (const std::string& name : names) {
+    ASSIGN_OR_RETURN(auto weight, Find(name + ".weight", {outputs, K}));
+    ASSIGN_OR_RETURN(auto bias, Find(name + ".bias", {outputs}));
+    linear.weights.push_back(std::move(weight));
+    linear.biases.push_back(std::move(bias));
+  }
+  linear.N = names.size() * static_cast<size_t>(outputs);
+  linear.K = static_cast<size_t>(K);
+  return linear;
+}
+
+size_t Packer::MeasureLinear(const Kernels& kernels, const LinearViews& views) {
+  return FloatArena::Rounded(kernels.dense.packed_size(views.N, views.K)) +
+         FloatArena::Rounded(views.N);
+}
+
+Linear Packer::PackLinear(const LinearViews& views) {
+  float* packed = arena_.Take(kernels_.dense.packed_size(views.N, views.K));
+  kernels_.dense.pack(Join(views.weights).data(), views.N, views.K, packed);
+  return {packed, Copy(Join(views.biases)), views.N, views.K};
+}
+
+Norm Packer::CopyNorm(const NormViews& views) {
+  return {Copy(ToFloats(views.weight)), Copy(ToFloats(views.bias))};
+}
+
+const float* Packer::Copy(const std::vector<float>& floats) {
+  float* to = arena_.Take(floats.size());
+  std::memcpy(to, floats.data(), floats.size() * sizeof(float));
+  return to;
+}
+
+}  // namespace quaver

@@ -1,0 +1,94 @@
+// A checkpoint's tensors, found, checked and packed: what every model shares.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "quaver/artifact/checkpoint.h"
+#include "quaver/base/status.h"
+#include "quaver/engine/internal/arena.h"
+#include "quaver/kernels/kernels.h"
+
+namespace quaver {
+
+// y = x W^T + b with `weight` packed.
+struct Linear {
+  const float* weight = nullptr;
+  const float* bias = nullptr;  // [N]
+  size_t N = 0;
+  size_t K = 0;
+};
+
+struct Norm {
+  const float* weight = nullptr;  // [D]
+  const float* bias = nullptr;    // [D]
+};
+
+// Where a product's tensors lie; those of several are stacked: query, key,
+// value.
+struct LinearViews {
+  std::vector<TensorView> weights;  // [N / count, K] each
+  std::vector<TensorView> biases;   // [N / count] each
+  size_t N = 0;
+  size_t K = 0;
+};
+
+struct NormViews {
+  TensorView weight, bias;  // [D]
+};
+
+// Finds tensors whose names begin with `prefix`. Errors name folder and tensor:
+// InvalidArgument for another shape, Unimplemented for another type than fp32,
+// fp16 or bf16, NotFound.
+class TensorFinder {
+ public:
+  // Both must outlive it.
+  TensorFinder(const std::string& folder, const Checkpoint& checkpoint,
+               std::string prefix)
+      : folder_(folder), checkpoint_(checkpoint), prefix_(std::move(prefix)) {}
+
+  absl::StatusOr<TensorView> Find(const std::string& name,
+                                  const std::vector<int64_t>& shape) const;
+  // `name`.weight and `name`.bias.
+  absl::StatusOr<NormViews> FindNorm(const std::string& name, int64_t D) const;
+  // The same of each name, of `outputs` rows each.
+  absl::StatusOr<LinearViews> FindLinear(
+      std::initializer_list<std::string> names, int64_t outputs,
+      int64_t K) const;
+
+ private:
+  const std::string& folder_;
+  const Checkpoint& checkpoint_;
+  std::string prefix_;
+};
+
+std::vector<float> ToFloats(const TensorView& view);
+
+// A tensor's values in place when the file holds them as aligned fp32, else
+// converted, in `converted`.
+const float* InPlace(const TensorView& view,
+                     std::vector<std::vector<float>>* converted);
+
+// Copies tensors into an arena; Measure... say beforehand what that takes.
+class Packer {
+ public:
+  // Both must outlive it.
+  Packer(const Kernels& kernels, FloatArena& arena)
+      : kernels_(kernels), arena_(arena) {}
+
+  static size_t MeasureLinear(const Kernels& kernels, const LinearViews& views);
+  static size_t MeasureNorm(size_t D) { return 2 * FloatArena::Rounded(D); }
+
+  Linear PackLinear(const LinearViews& views);
+  Norm CopyNorm(const NormViews& views);
+  const float* Copy(const std::vector<float>& floats);
+
+ private:
+  const Kernels& kernels_;
+  FloatArena& arena_;
+};
+
+}  // namespace quaver
