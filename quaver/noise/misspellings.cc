@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "quaver/base/file.h"
+#include "quaver/base/hash.h"
 #include "quaver/text/compare.h"
 #include "quaver/text/normalize.h"
 
@@ -12,6 +13,7 @@ namespace quaver {
 namespace {
 
 constexpr size_t kLeastLetters = 4;
+constexpr uint64_t kHeldOutOneIn = 5;
 
 // Wrong, right. Only what many people write, of words that titles use.
 constexpr std::pair<std::string_view, std::string_view> kCommon[] = {
@@ -235,6 +237,15 @@ void Misspellings::Add(std::string_view wrong, std::string_view right) {
   std::vector<std::string>& forms = wrong_[good];
   if (std::find(forms.begin(), forms.end(), bad) != forms.end()) return;
   forms.push_back(std::move(bad));
+}
+
+Misspellings Misspellings::Part(bool held_out) const {
+  Misspellings part;
+  for (const auto& [right, wrong] : wrong_) {
+    if ((Hash64(right) % kHeldOutOneIn == 0) != held_out) continue;
+    part.wrong_.emplace(right, wrong);
+  }
+  return part;
 }
 
 const std::vector<std::string>& Misspellings::Of(

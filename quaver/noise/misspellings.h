@@ -26,6 +26,10 @@ class Misspellings {
 
   void Add(std::string_view wrong, std::string_view right);
 
+  // A fifth of the words, by their hash, to judge by; or the others, to learn
+  // from.
+  Misspellings Part(bool held_out) const;
+
   // The wrong forms of a comparable word, without repetition; empty if none.
   const std::vector<std::string>& Of(const std::string& word) const;
   bool Has(const std::string& word) const { return !Of(word).empty(); }

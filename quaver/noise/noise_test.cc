@@ -253,5 +253,16 @@ TEST(MisspellingsTest, OwnListIsOfSingleAsciiWords) {
   EXPECT_TRUE(list.Has("tomorrow"));
 }
 
+TEST(MisspellingsTest, PartsShareNoWord) {
+  const Misspellings all = Misspellings::Common();
+  const Misspellings learned = all.Part(false), judged = all.Part(true);
+  EXPECT_EQ(learned.num_words() + judged.num_words(), all.num_words());
+  EXPECT_GT(judged.num_words(), all.num_words() / 10);
+  EXPECT_GT(learned.num_words(), all.num_words() / 2);
+  EXPECT_NE(learned.Has("tomorrow"), judged.Has("tomorrow"));
+  const auto& part = learned.Has("tomorrow") ? learned : judged;
+  EXPECT_EQ(part.Of("tomorrow"), all.Of("tomorrow"));
+}
+
 }  // namespace
 }  // namespace quaver

@@ -33,7 +33,8 @@ uint64_t PairKey(int32_t left, int32_t right) {
 // leftmost of equal ones.
 class WordMerger {
  public:
-  explicit WordMerger(const Merges& merges) : merges_(merges) {}
+  WordMerger(const Merges& merges, const BpeDropout& dropout)
+      : merges_(merges), dropout_(dropout) {}
 
   // Appends the word's ids. `symbols` are those of its bytes.
   void Run(std::span<const int32_t> symbols, std::vector<int32_t>* ids);
@@ -57,6 +58,7 @@ class WordMerger {
   void Apply(const Candidate& candidate);
 
   const Merges& merges_;
+  const BpeDropout& dropout_;
   std::vector<Symbol> symbols_;
   std::priority_queue<Candidate> candidates_;
 };
@@ -71,6 +73,7 @@ void WordMerger::Consider(int32_t at) {
 }
 
 void WordMerger::Apply(const Candidate& candidate) {
+  if (dropout_.share > 0 && dropout_.random->Chance(dropout_.share)) return;
   Symbol& symbol = symbols_[candidate.at];
   const int32_t next = symbol.after;
   if (symbol.id != candidate.left || next == kNone ||
@@ -117,11 +120,12 @@ struct Bpe::Impl {
   Merges merges;
 
   void EncodeWords(std::string_view text, size_t max_ids,
-                   std::vector<int32_t>* out) const;
+                   const BpeDropout& dropout, std::vector<int32_t>* out) const;
 };
 
 // A text without added tokens. May give some ids more than `max_ids`.
 void Bpe::Impl::EncodeWords(std::string_view text, size_t max_ids,
+                            const BpeDropout& dropout,
                             std::vector<int32_t>* out) const {
   if (text.empty()) return;
   std::string prefixed;
@@ -130,7 +134,7 @@ void Bpe::Impl::EncodeWords(std::string_view text, size_t max_ids,
     prefixed.append(" ").append(text);
     text = prefixed;
   }
-  WordMerger merger(merges);
+  WordMerger merger(merges, dropout);
   std::vector<int32_t> symbols;
   for (size_t begin = 0; begin < text.size() && out->size() < max_ids;) {
     const size_t end = ByteLevelWordEnd(text, begin);
@@ -205,7 +209,8 @@ absl::StatusOr<std::unique_ptr<const Bpe>> Bpe::FromSpec(BpeSpec spec) {
   return std::unique_ptr<const Bpe>(new Bpe(std::move(impl)));
 }
 
-std::vector<int32_t> Bpe::Encode(std::string_view text, int max_tokens) const {
+std::vector<int32_t> Bpe::Encode(std::string_view text, int max_tokens,
+                                 const BpeDropout& dropout) const {
   const BpeSpec& spec = impl_->spec;
   const size_t around = spec.before.size() + spec.after.size();
   QUAVER_CHECK(static_cast<size_t>(max_tokens) >= around);
@@ -234,7 +239,7 @@ std::vector<int32_t> Bpe::Encode(std::string_view text, int max_tokens) const {
       if (!IsSpace(NextCodePoint(words, &next))) break;
       words = words.substr(0, last);
     }
-    impl_->EncodeWords(words, max_ids, &ids);
+    impl_->EncodeWords(words, max_ids, dropout, &ids);
     ids.push_back(added->id);
     at += added->text.size();
     while (added->rstrip && at < text.size()) {
@@ -244,7 +249,7 @@ std::vector<int32_t> Bpe::Encode(std::string_view text, int max_tokens) const {
     }
     begin = at;
   }
-  impl_->EncodeWords(text.substr(begin), max_ids, &ids);
+  impl_->EncodeWords(text.substr(begin), max_ids, dropout, &ids);
   if (ids.size() > max_ids) ids.resize(max_ids);
   ids.insert(ids.end(), spec.after.begin(), spec.after.end());
   return ids;

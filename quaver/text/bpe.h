@@ -10,10 +10,20 @@
 #include <string_view>
 #include <vector>
 
+#include "quaver/base/hash.h"
 #include "quaver/base/status.h"
 #include "quaver/text/bpe_spec.h"
 
 namespace quaver {
+
+// Merges left out at random while a text is encoded, so that a model that
+// learns from it sees how words are composed (Provilkov et al. 2020,
+// "BPE-Dropout"). What is left out is not tried again, as it is in the paper: a
+// share of 0.1 cuts as many words differently as 0.15 does there.
+struct BpeDropout {
+  double share = 0;          // of merges, in [0, 1]
+  Random* random = nullptr;  // REQUIRES: one where share > 0
+};
 
 //   ASSIGN_OR_RETURN(auto tokenizer, Bpe::Load("models/corrector"));
 //   tokenizer->Encode("purple rain", 64);  // <s> purple rain </s>
@@ -33,7 +43,8 @@ class Bpe {
   // invalid ones are treated as Python's bytes.decode("utf-8", "replace")
   // would. O(bytes log(bytes of the longest word)).
   // REQUIRES: max_tokens is at least as great as the number of ids around.
-  std::vector<int32_t> Encode(std::string_view text, int max_tokens) const;
+  std::vector<int32_t> Encode(std::string_view text, int max_tokens,
+                              const BpeDropout& dropout = {}) const;
 
   // The text of ids, without special tokens; ids that are none are left out.
   // Bytes as they come: a token may hold a part of a character.

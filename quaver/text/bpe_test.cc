@@ -1,8 +1,10 @@
-// Tests of byte-level BPE: training, files, parity with PyPI's tokenizers.
+// Tests of byte-level BPE: training, files, dropout, parity with PyPI's
+// tokenizers.
 #include "quaver/text/bpe.h"
 
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -123,6 +125,88 @@ TEST(BpeTest, LongWordsTakeNoLongTime) {
   EXPECT_EQ(tokenizer->Encode(std::string(1 << 20, 'a'), 64).size(), 64u);
 }
 
+const char* const kDropoutTexts[] = {
+    "purple rain", "the purple rain  in the haze", "x", "Ünïcödé 東京 🔥 rain",
+    "\xFF purple", "rain <mask> haze</s>",         ""};
+
+BpeSpec DropoutSpec() {
+  BpeSpec spec = Train({"purple rain", "purple haze", "the rain"}, 280);
+  EXPECT_EQ(spec.merges.size(), 10u);  // of " purple" and " rain"
+  return spec;
+}
+
+TEST(BpeDropoutTest, NothingLeftOutGivesTheOrdinaryIds) {
+  const auto tokenizer = Make(DropoutSpec());
+  for (const char* text : kDropoutTexts) {
+    const auto ids = tokenizer->Encode(text, 1'000);
+    EXPECT_EQ(tokenizer->Encode(text, 1'000, {}), ids);
+    Random random(1);
+    EXPECT_EQ(tokenizer->Encode(text, 1'000, {0, &random}), ids);
+    EXPECT_EQ(random.Next(), Random(1).Next());  // nothing was drawn
+  }
+}
+
+TEST(BpeDropoutTest, AllLeftOutGivesTheBytesIds) {
+  const auto tokenizer = Make(DropoutSpec());
+  BpeSpec without = DropoutSpec();
+  without.merges.clear();
+  const auto bytes = Make(without);
+  for (const char* text : kDropoutTexts) {
+    Random random(1);
+    EXPECT_EQ(tokenizer->Encode(text, 1'000, {1, &random}),
+              bytes->Encode(text, 1'000));
+  }
+  Random random(1);
+  const auto ids = tokenizer->Encode("purple rain", 64, {1, &random});
+  EXPECT_EQ(ids.size(), 2 + std::string(" purple rain").size());
+  // Added tokens are none of words.
+  EXPECT_EQ(tokenizer->Encode("<mask>", 64, {1, &random}),
+            tokenizer->Encode("<mask>", 64));
+}
+
+TEST(BpeDropoutTest, TheSameSeedGivesTheSameIdsAndAnySeedTheText) {
+  const auto tokenizer = Make(DropoutSpec());
+  for (const char* text : kDropoutTexts) {
+    const auto ordinary = tokenizer->Encode(text, 1'000);
+    std::set<std::vector<int32_t>> seen;
+    for (uint64_t seed = 0; seed < 200; ++seed) {
+      Random random(seed), again(seed);
+      const auto ids = tokenizer->Encode(text, 1'000, {0.1, &random});
+      EXPECT_EQ(tokenizer->Encode(text, 1'000, {0.1, &again}), ids);
+      EXPECT_EQ(tokenizer->Decode(ids), tokenizer->Decode(ordinary));
+      EXPECT_EQ(ids.front(), 0);
+      EXPECT_EQ(ids.back(), 2);
+      seen.insert(ids);
+    }
+    EXPECT_TRUE(seen.contains(ordinary)) << text;
+    Random random(1);
+    const auto bytes = tokenizer->Encode(text, 1'000, {1, &random});
+    EXPECT_EQ(seen.size() > 5, ordinary != bytes) << text;  // something merges
+  }
+}
+
+// One merge, one word: it is cut in two in a tenth of the draws.
+TEST(BpeDropoutTest, LeavesOutTheShareThatWasAskedFor) {
+  const auto tokenizer = Make(Train({"xa a a a"}, 262));
+  ASSERT_EQ(tokenizer->spec().merges.size(), 1u);
+  ASSERT_EQ(tokenizer->Encode("a", 8).size(), 3u);
+  int cut = 0;
+  Random random(3);
+  for (int i = 0; i < 10'000; ++i) {
+    cut += tokenizer->Encode("a", 8, {0.1, &random}).size() == 4 ? 1 : 0;
+  }
+  EXPECT_NEAR(cut, 1'000, 120);  // four standard deviations
+}
+
+TEST(BpeDropoutTest, CutsAtTheLimit) {
+  const auto tokenizer = Make(DropoutSpec());
+  Random random(1);
+  const auto ids = tokenizer->Encode("purple rain", 5, {1, &random});
+  ASSERT_EQ(ids.size(), 5u);
+  EXPECT_EQ(ids.back(), 2);
+  EXPECT_EQ(tokenizer->Decode(ids), " pu");
+}
+
 std::string Folder(const std::string& name) {
   const std::string folder = testing::TempDir() + "/bpe_" + name;
   std::filesystem::remove_all(folder);
@@ -178,6 +262,59 @@ TEST(BpeFilesTest, SaysWhatIsNotSupported) {
   }
   EXPECT_THAT(Message(Bpe::Load(Folder("none")).status()),
               HasSubstr("vocab.json"));
+}
+
+// What the fuzzers found or were written for.
+TEST(BpeFilesTest, RefusesIdsThatAreNone) {
+  const Json good = Json::parse(ToTokenizerJson(Train({"aa aa"}, 270)));
+  const auto message = [&](const char* pointer, const Json& value) {
+    Json changed = good;
+    changed[Json::json_pointer(pointer)] = value;
+    const auto spec = ParseBpeJson(changed.dump());
+    return spec.ok() ? "" : Message(spec.status());
+  };
+  for (const Json& id : {Json(1.5), Json(6e24), Json(uint64_t{1} << 63),
+                         Json((int64_t{1} << 32) + 5), Json(1 << 20),
+                         Json(true), Json("5"), Json()}) {
+    EXPECT_THAT(message("/model/vocab/a", id), HasSubstr("'a' has the id"));
+    EXPECT_THAT(message("/added_tokens/0/id", id), HasSubstr("'<s>' has the"));
+    EXPECT_THAT(message("/post_processor/special_tokens/<s>/ids/0", id),
+                HasSubstr("'<s>' has the id"));
+    EXPECT_THAT(message("/post_processor", {{"type", "RobertaProcessing"},
+                                            {"cls", {"<s>", id}},
+                                            {"sep", {"</s>", 2}}}),
+                HasSubstr("'cls' has the id"));
+  }
+  const char* before = "/post_processor/special_tokens/<s>/ids";
+  EXPECT_THAT(message(before, {9'999}), HasSubstr("9999, which no token has"));
+  EXPECT_EQ(message(before, {0, 0, 0}), "");
+  EXPECT_THAT(message(before, {0, 0, 0, 0}), HasSubstr("at most 4 tokens"));
+  EXPECT_THAT(message("/added_tokens/-", {{"content", "<new>"}, {"id", 7}}),
+              HasSubstr("two tokens have the id 7"));
+}
+
+TEST(BpeFilesTest, RefusesMergesThatCannotBeWritten) {
+  const char* vocab = R"({"a":0,"b":1," ":2,"a b":3," b":4,"b\r":5,"ab\r":6})";
+  for (const char* merges : {"a  b\n", "a b\r\r\n"}) {
+    EXPECT_THAT(Message(ParseBpeVocabulary(vocab, merges).status()),
+                HasSubstr("merge 1 holds a space"));
+  }
+}
+
+TEST(BpeFilesTest, TokensAroundNeedNotBeAddedOnes) {
+  BpeSpec spec = Train({"aa aa"}, 270);
+  spec.added_tokens.clear();
+  const auto read = ParseBpeJson(ToTokenizerJson(spec));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->before, spec.before);
+  EXPECT_EQ(read->after, spec.after);
+}
+
+TEST(BpeFilesTest, DeepNestingIsRefused) {
+  const std::string deep =
+      std::string(500'000, '[') + std::string(500'000, ']');
+  EXPECT_FALSE(ParseBpeJson("{\"normalizer\":" + deep + "}").ok());
+  EXPECT_FALSE(ParseBpeVocabulary("{\"a\":" + deep + "}", "").ok());
 }
 
 // Trained on the golden strings themselves; with QUAVER_WRITE_GOLDEN set it

@@ -6,9 +6,15 @@
 #include <vector>
 
 #include "quaver/base/check.h"
+#include "quaver/base/hash.h"
 #include "quaver/base/mutex.h"
 
 namespace quaver {
+namespace {
+
+constexpr uint64_t kDropoutSeed = 0x6270652D64726F70;
+
+}  // namespace
 
 PairEncoder::PairEncoder(const Bpe& tokenizer, const BartShape& shape,
                          int64_t max_tokens)
@@ -17,9 +23,10 @@ PairEncoder::PairEncoder(const Bpe& tokenizer, const BartShape& shape,
       forced_bos_(shape.forced_bos),
       max_tokens_(static_cast<int>(max_tokens)) {}
 
-void PairEncoder::Add(const Pair& pair, Batch* batch) const {
+void PairEncoder::Add(const Pair& pair, Batch* batch,
+                      const BpeDropout& dropout) const {
   const std::vector<int32_t> source =
-      tokenizer_.Encode(pair.typed, max_tokens_);
+      tokenizer_.Encode(pair.typed, max_tokens_, dropout);
   std::vector<int32_t> target = tokenizer_.Encode(pair.meant, max_tokens_);
   // Without a forced <s> the answer begins with its first word.
   const size_t before = tokenizer_.spec().before.size();
@@ -64,7 +71,9 @@ Batch Loader::Impl::Make(int64_t step) const {
   Batch batch;
   const int64_t first = (step - 1) * config.batch_pairs;
   for (int64_t i = config.rank; i < config.batch_pairs; i += config.world) {
-    encoder.Add(maker.Make(static_cast<uint64_t>(first + i)), &batch);
+    const auto number = static_cast<uint64_t>(first + i);
+    Random random(kDropoutSeed, number);
+    encoder.Add(maker.Make(number), &batch, {config.bpe_dropout, &random});
   }
   return batch;
 }

@@ -17,7 +17,9 @@ class PairEncoder {
   // `tokenizer` must outlive it.
   PairEncoder(const Bpe& tokenizer, const BartShape& shape, int64_t max_tokens);
 
-  void Add(const Pair& pair, Batch* batch) const;
+  // `dropout` is of what is read, not of the answer.
+  void Add(const Pair& pair, Batch* batch,
+           const BpeDropout& dropout = {}) const;
 
  private:
   const Bpe& tokenizer_;
@@ -32,7 +34,8 @@ struct LoaderConfig {
   int world = 1;
   int64_t first_step = 1;
   int threads = 1;
-  int64_t ahead = 4;  // batches made before they are asked for
+  double bpe_dropout = 0;  // share of merges that texts are read without
+  int64_t ahead = 4;       // batches made before they are asked for
 };
 
 // Step s (from 1) has the pairs [(s - 1) * batch_pairs, s * batch_pairs) of the

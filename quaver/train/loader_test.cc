@@ -1,6 +1,8 @@
 // Tests of the encoder of pairs and of the loader that makes batches ahead.
 #include "quaver/train/loader.h"
 
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -105,6 +107,20 @@ TEST(PairEncoderTest, LongTextsAreCutAndStillEnd) {
   EXPECT_EQ(batch.labels.back(), 2);
 }
 
+TEST(PairEncoderTest, DropoutIsOfWhatIsReadOnly) {
+  const Bpe& tokenizer = *TestWorld().tokenizer;
+  Batch whole, cut;
+  const Pair pair = {"goldn river", "golden river"};
+  Encoder().Add(pair, &whole);
+  Random random(1);
+  Encoder().Add(pair, &cut, {1, &random});
+  EXPECT_EQ(cut.labels, whole.labels);
+  EXPECT_EQ(cut.target.ids, whole.target.ids);
+  EXPECT_EQ(cut.source.texts(), 1u);
+  EXPECT_EQ(cut.source.ids.size(), 2 + std::string(" goldn river").size());
+  EXPECT_EQ(tokenizer.Decode(cut.source.ids), " goldn river");
+}
+
 TEST(LoaderTest, AStepHasItsPairsWhateverTheThreads) {
   for (const int threads : {1, 3}) {
     for (const int64_t ahead : {1, 5}) {
@@ -137,6 +153,85 @@ TEST(LoaderTest, ProcessesShareAStepsPairs) {
       EXPECT_EQ(batch.source.texts(), rank == 0 ? 4u : 3u);
       ExpectSame(batch, Expected(10 * (step - 1) + rank, 10 * step, 3));
     }
+  }
+}
+
+std::vector<std::string> Texts(const PackedTexts& packed) {
+  std::vector<std::string> texts;
+  const std::span<const int32_t> ids(packed.ids);
+  for (size_t i = 0; i < packed.texts(); ++i) {
+    texts.push_back(TestWorld().tokenizer->Decode(ids.subspan(
+        packed.offsets[i], packed.offsets[i + 1] - packed.offsets[i])));
+  }
+  return texts;
+}
+
+TEST(LoaderTest, DropoutChangesOnlyHowSourcesAreCut) {
+  const PairEncoder encoder = Encoder(false, 256);  // nothing is cut off
+  Loader plain(*TestWorld().maker, encoder, {.batch_pairs = 10});
+  Loader dropping(*TestWorld().maker, encoder,
+                  {.batch_pairs = 10, .bpe_dropout = 0.3});
+  for (int step = 1; step <= 5; ++step) {
+    const Batch want = plain.Next(), got = dropping.Next();
+    EXPECT_EQ(got.target.ids, want.target.ids);
+    EXPECT_EQ(got.target.offsets, want.target.offsets);
+    EXPECT_EQ(got.labels, want.labels);
+    EXPECT_EQ(Texts(got.source), Texts(want.source));
+    EXPECT_GT(got.source.ids.size(), want.source.ids.size());
+  }
+}
+
+// The same steps whatever the threads, where the run began, and the processes.
+TEST(LoaderTest, DropoutIsThePairs) {
+  const PairEncoder encoder = Encoder();
+  const LoaderConfig config = {.batch_pairs = 10, .bpe_dropout = 0.1};
+  std::vector<Batch> want;
+  Loader first(*TestWorld().maker, encoder, config);
+  for (int step = 1; step <= 12; ++step) want.push_back(first.Next());
+  for (const int threads : {2, 5}) {
+    LoaderConfig other = config;
+    other.threads = threads;
+    Loader loader(*TestWorld().maker, encoder, other);
+    for (const Batch& batch : want) ExpectSame(loader.Next(), batch);
+  }
+  LoaderConfig later = config;
+  later.first_step = 9;
+  Loader resumed(*TestWorld().maker, encoder, later);
+  for (int step = 9; step <= 12; ++step) {
+    ExpectSame(resumed.Next(), want[step - 1]);
+  }
+  LoaderConfig half = config;
+  half.rank = 1;
+  half.world = 2;
+  Loader process(*TestWorld().maker, encoder, half);
+  const Batch odd = process.Next();
+  ASSERT_EQ(odd.source.texts(), 5u);
+  const auto text = [](const PackedTexts& packed, size_t i) {
+    return std::vector(packed.ids.begin() + packed.offsets[i],
+                       packed.ids.begin() + packed.offsets[i + 1]);
+  };
+  for (size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(text(odd.source, i), text(want[0].source, 2 * i + 1));
+  }
+}
+
+// A pair that comes again is cut anew, in the same batch and in others.
+TEST(LoaderTest, DropoutIsDrawnAnewForEveryPair) {
+  const std::string text = "golden river wandering band";
+  const auto maker = *PairMaker::FromPairs({{text, text}});
+  const PairEncoder encoder = Encoder(false, 256);
+  for (const int64_t batch_pairs : {1, 50}) {
+    Loader loader(*maker, encoder,
+                  {.batch_pairs = batch_pairs, .bpe_dropout = 0.1});
+    std::set<std::vector<int32_t>> seen;
+    for (int64_t pairs = 0; pairs < 50; pairs += batch_pairs) {
+      const PackedTexts source = loader.Next().source;
+      for (size_t i = 0; i < source.texts(); ++i) {
+        seen.emplace(source.ids.begin() + source.offsets[i],
+                     source.ids.begin() + source.offsets[i + 1]);
+      }
+    }
+    EXPECT_GT(seen.size(), 5u) << batch_pairs;
   }
 }
 
