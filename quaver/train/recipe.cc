@@ -8,10 +8,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include "quaver/base/json.h"
+
 namespace quaver {
 namespace {
 
 using Json = nlohmann::json;
+
+// Products of two, as the pairs of a run, stay far from overflow.
+constexpr int64_t kMaxCount = 1'000'000'000;
 
 // Calls visit(name, field) for every field of a recipe.
 template <typename R, typename Visit>
@@ -23,7 +28,9 @@ void ForEachField(R& r, const Visit& visit) {
   visit("steps", r.steps);
   visit("batch_pairs", r.batch_pairs);
   visit("micro_tokens", r.micro_tokens);
+  visit("padding", r.padding);
   visit("precision", r.precision);
+  visit("optimizer", r.optimizer);
   visit("learning_rate", r.learning_rate);
   visit("warmup", r.warmup);
   visit("schedule", r.schedule);
@@ -33,6 +40,7 @@ void ForEachField(R& r, const Visit& visit) {
   visit("average", r.average);
   visit("label_smoothing", r.label_smoothing);
   visit("dropout", r.dropout);
+  visit("bpe_dropout", r.bpe_dropout);
   visit("evaluate_every", r.evaluate_every);
   visit("held_out_rows", r.held_out_rows);
   visit("enough", r.enough);
@@ -88,7 +96,7 @@ std::string ToJson(const Recipe& recipe) {
 }
 
 absl::StatusOr<Recipe> ApplyJson(Recipe recipe, std::string_view text) {
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = ParseJson(text);
   if (!json.is_object()) {
     return absl::InvalidArgumentError("a recipe is a JSON object");
   }
@@ -102,6 +110,7 @@ absl::StatusOr<Recipe> ApplyJson(Recipe recipe, std::string_view text) {
     ++known;
     const Json sample = value;
     const bool same = sample.is_string()            ? at->is_string()
+                      : sample.is_boolean()         ? at->is_boolean()
                       : sample.is_number_float()    ? at->is_number()
                       : sample.is_number_unsigned() ? at->is_number_unsigned()
                                                     : at->is_number_integer();
@@ -132,7 +141,8 @@ absl::Status CheckRecipe(const Recipe& r) {
         std::pair("evaluate_every", r.evaluate_every),
         std::pair("held_out_rows", r.held_out_rows),
         std::pair("checkpoint_every", r.checkpoint_every)}) {
-    if (value < 1) return OutOfRange(name, "at least 1");
+    if (value >= 1 && value <= kMaxCount) continue;
+    return OutOfRange(name, "from 1 to 1,000,000,000");
   }
   for (const auto& [name, value] :
        {std::pair("final_learning_rate", r.final_learning_rate),
@@ -140,7 +150,8 @@ absl::Status CheckRecipe(const Recipe& r) {
     if (!(value >= 0 && value <= 1)) return OutOfRange(name, "from 0 to 1");
   }
   for (const auto& [name, value] :
-       {std::pair("dropout", r.dropout), std::pair("average", r.average)}) {
+       {std::pair("dropout", r.dropout), std::pair("average", r.average),
+        std::pair("bpe_dropout", r.bpe_dropout)}) {
     if (!(value >= 0 && value < 1)) {
       return OutOfRange(name, "at least 0 and less than 1");
     }
@@ -164,6 +175,9 @@ absl::Status CheckRecipe(const Recipe& r) {
   if (r.schedule != "cosine" && r.schedule != "linear" &&
       r.schedule != "constant") {
     return OutOfRange("schedule", "cosine, linear or constant");
+  }
+  if (r.optimizer != "muon" && r.optimizer != "adamw") {
+    return OutOfRange("optimizer", "muon or adamw");
   }
   if (r.precision != "auto" && r.precision != "bf16" && r.precision != "fp16" &&
       r.precision != "fp32") {

@@ -19,8 +19,10 @@ struct Recipe {
   int64_t steps = 20'000;
   int64_t batch_pairs = 512;       // pairs an update sees, over all processes
   int64_t micro_tokens = 4'096;    // tokens computed at once by a worker
+  bool padding = false;            // to the longest text, as most trainers do
   std::string precision = "auto";  // bf16 where the processor has it, else fp32
 
+  std::string optimizer = "muon";  // for the layers' matrices, or "adamw"
   double learning_rate = 1e-3;
   int64_t warmup = 500;               // updates until it is reached
   std::string schedule = "cosine";    // "linear", "constant": how it falls
@@ -30,6 +32,7 @@ struct Recipe {
   double average = 0.999;  // of the weights that are judged and kept; 0: none
   double label_smoothing = 0;
   double dropout = 0;
+  double bpe_dropout = 0;  // of merges, where a text is read (text/bpe.h)
 
   int64_t evaluate_every = 1'000;
   int64_t held_out_rows = 500;  // of each set

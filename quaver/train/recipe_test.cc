@@ -44,11 +44,15 @@ TEST(RecipeTest, IsReadAsItWasWritten) {
   recipe.seed = ~uint64_t{0};
   recipe.learning_rate = 0.1 + 0.2;  // needs all its digits
   recipe.schedule = "linear";
+  recipe.optimizer = "adamw";
+  recipe.bpe_dropout = 0.1;
   recipe.pairs.popularity_bias = 2.5;
   recipe.pairs.seed = 99;
   const auto read = ApplyJson(Preset("base"), ToJson(recipe));
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->learning_rate, recipe.learning_rate);
+  EXPECT_EQ(read->optimizer, "adamw");
+  EXPECT_EQ(read->bpe_dropout, 0.1);
   EXPECT_EQ(read->pairs.seed, 99u);
   EXPECT_EQ(ToJson(*read), ToJson(recipe));
 }
@@ -80,14 +84,24 @@ TEST(RecipeTest, RefusesAValueOfAnotherType) {
   EXPECT_THAT(Refusal(R"({"steps": 1e30})"), HasSubstr("steps"));
   EXPECT_THAT(Refusal(R"({"clip": true})"), HasSubstr("clip cannot be true"));
   EXPECT_THAT(Refusal(R"({"schedule": 1})"), HasSubstr("schedule cannot be 1"));
+  EXPECT_THAT(Refusal(R"({"optimizer": true})"),
+              HasSubstr("optimizer cannot be true"));
+  EXPECT_THAT(Refusal(R"({"bpe_dropout": "0.1"})"),
+              HasSubstr("bpe_dropout cannot be \"0.1\""));
   for (const char* json : {"", "[]", "3", "{", "null", "{\"steps\"}"}) {
     EXPECT_THAT(Refusal(json), HasSubstr("JSON object")) << json;
   }
+  // Writing it into the message exhausted the stack.
+  const std::string deep =
+      std::string(500'000, '[') + std::string(500'000, ']');
+  EXPECT_THAT(Refusal("{\"steps\":" + deep + "}"), HasSubstr("JSON object"));
 }
 
 TEST(RecipeTest, RefusesValuesOutOfTheirRange) {
   for (const char* bad : {R"("steps": 0)",
                           R"("batch_pairs": 0)",
+                          R"("batch_pairs": 1000000001)",
+                          R"("steps": 9223372036854775807)",
                           R"("micro_tokens": -1)",
                           R"("evaluate_every": 0)",
                           R"("held_out_rows": 0)",
@@ -95,6 +109,8 @@ TEST(RecipeTest, RefusesValuesOutOfTheirRange) {
                           R"("final_learning_rate": 1.1)",
                           R"("label_smoothing": -0.1)",
                           R"("dropout": 1)",
+                          R"("bpe_dropout": 1)",
+                          R"("bpe_dropout": -0.1)",
                           R"("average": 1)",
                           R"("weight_decay": -1)",
                           R"("clip": -1)",
@@ -105,6 +121,8 @@ TEST(RecipeTest, RefusesValuesOutOfTheirRange) {
                           R"("max_tokens": 3)",
                           R"("max_tokens": 257)",
                           R"("schedule": "wave")",
+                          R"("optimizer": "sgd")",
+                          R"("optimizer": "")",
                           R"("precision": "int8")"}) {
     const std::string name = std::string(bad).substr(1, strcspn(bad + 1, "\""));
     EXPECT_THAT(Refusal(fmt::format("{{{}}}", bad)),
@@ -117,14 +135,19 @@ TEST(RecipeTest, RefusesValuesOutOfTheirRange) {
   recipe = Recipe();
   recipe.clip = INFINITY;
   EXPECT_FALSE(CheckRecipe(recipe).ok());
+  recipe = Recipe();
+  recipe.bpe_dropout = NAN;
+  EXPECT_THAT(Message(CheckRecipe(recipe)), HasSubstr("bpe_dropout"));
 }
 
 TEST(RecipeTest, ValuesAtTheEndsOfTheirRangesAreTaken) {
   EXPECT_EQ(Refusal(R"({"steps": 1, "warmup": 0, "patience": 0, "clip": 0,
                         "average": 0, "dropout": 0, "label_smoothing": 1,
                         "final_learning_rate": 0, "max_tokens": 256,
-                        "learning_rate": 1})"),
+                        "learning_rate": 1, "bpe_dropout": 0,
+                        "optimizer": "muon"})"),
             "");
+  EXPECT_EQ(Refusal(R"({"bpe_dropout": 0.999, "optimizer": "adamw"})"), "");
 }
 
 Recipe Rates(const char* schedule, double final_share) {

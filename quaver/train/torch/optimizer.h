@@ -1,8 +1,10 @@
-// AdamW over flat parameters, with clipping and an average of the weights.
+// AdamW over flat parameters, or Muon for the matrices between the tables; with
+// clipping and an average of the weights.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "quaver/train/team.h"
 #include "quaver/train/torch/parameters.h"
@@ -18,6 +20,9 @@ struct OptimizerConfig {
   // grows from nothing: at step t at most (1 + t) / (10 + t).
   double average = 0;
   bool fused = true;  // false: libtorch's operations, as off CPU
+  // The layers' matrices by Muon (muon.h); tables, biases and norms by AdamW.
+  bool muon = false;
+  double momentum = 0.95;  // Muon's
 };
 
 // Calls body on blocks of [first, last), side by side, each block by the same
@@ -41,14 +46,23 @@ class Optimizer {
 
  private:
   double Norm();
-  void StepOnCpu(int64_t step, double learning_rate, double scale);
-  void StepOnDevice(int64_t step, double learning_rate, double scale);
+  // AdamW's update of [begin, end).
+  void StepOnCpu(int64_t begin, int64_t end, double weight_decay, int64_t step,
+                 double learning_rate, double scale);
+  void StepOnDevice(int64_t begin, int64_t end, double weight_decay,
+                    int64_t step, double learning_rate, double scale);
+  // Muon's of all layers' matrices, each by one worker.
+  void StepMatrices(int64_t step, double learning_rate, double scale);
+  void StepMatrix(const Parameters::Entry& entry, int64_t step,
+                  double learning_rate, double scale);
   double AverageDecay(int64_t step) const;
 
   Parameters& parameters_;
   Team& team_;
   const OptimizerConfig config_;
   at::Tensor average_;
+  // Muon's matrices, a list for each worker.
+  std::vector<std::vector<Parameters::Entry>> matrices_;
 };
 
 }  // namespace quaver

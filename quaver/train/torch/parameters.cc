@@ -97,6 +97,9 @@ Parameters::Parameters(const BartShape& shape, at::ScalarType compute,
   };
   AddAll(shape, /*matrices=*/true, add);
   decayed_ = size_;
+  const Entry& last_table =
+      entries_[by_name_["decoder.embed_positions.weight"]];
+  layers_ = last_table.begin + Product(last_table.shape);
   AddAll(shape, /*matrices=*/false, add);
   const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
   master_ = at::zeros({size_}, options);

@@ -58,6 +58,8 @@ class Parameters {
   int64_t size() const { return size_; }
   // Elements before this one are matrices and decay; biases and norms do not.
   int64_t decayed() const { return decayed_; }
+  // From this element to decayed(): the layers' matrices, without the tables.
+  int64_t layers() const { return layers_; }
   at::ScalarType compute() const { return compute_; }
   at::Device device() const { return master_.device(); }
   const BartShape& shape() const { return shape_; }
@@ -78,7 +80,7 @@ class Parameters {
   std::vector<Entry> entries_;
   std::map<std::string, size_t> by_name_;
   std::vector<Weight> weights_;
-  int64_t size_ = 0, decayed_ = 0;
+  int64_t size_ = 0, layers_ = 0, decayed_ = 0;
   at::Tensor master_, gradient_, shadow_, moment1_, moment2_;
 };
 

@@ -195,13 +195,14 @@ TEST(GoldenTest, LogitsAndTenStepsEqualTransformers) {
   }
 }
 
-TrainerConfig SmallConfig(int workers) {
+TrainerConfig SmallConfig(int workers, bool muon = false) {
   TrainerConfig config;
   config.shape = SmallShape();
   config.compute = at::kFloat;
   config.workers = workers;
   config.micro_tokens = 64;
   config.optimizer.average = 0.9;
+  config.optimizer.muon = muon;
   return config;
 }
 
@@ -215,24 +216,33 @@ at::Tensor WeightsAfter(const TrainerConfig& config, int steps) {
 }
 
 TEST(TrainerTest, TheSameRunGivesTheSameBits) {
-  TrainerConfig config = SmallConfig(2);
-  config.dropout = 0.2;
-  const at::Tensor once = WeightsAfter(config, 4);
-  EXPECT_TRUE(at::equal(once, WeightsAfter(config, 4)));
-  config.seed = 2;  // of dropout
-  EXPECT_FALSE(at::equal(once, WeightsAfter(config, 4)));
-}
-
-TEST(TrainerTest, WorkersShareTheBatch) {
-  const at::Tensor one = WeightsAfter(SmallConfig(1), 4);
-  for (const int workers : {2, 3}) {
-    EXPECT_LT(Difference(WeightsAfter(SmallConfig(workers), 4), one), 1e-4);
+  for (const bool muon : {false, true}) {
+    TrainerConfig config = SmallConfig(2, muon);
+    config.dropout = 0.2;
+    const at::Tensor once = WeightsAfter(config, 4);
+    EXPECT_TRUE(at::equal(once, WeightsAfter(config, 4)));
+    config.seed = 2;  // of dropout
+    EXPECT_FALSE(at::equal(once, WeightsAfter(config, 4)));
   }
 }
 
+TEST(TrainerTest, WorkersShareTheBatch) {
+  for (const bool muon : {false, true}) {
+    const at::Tensor one = WeightsAfter(SmallConfig(1, muon), 4);
+    for (const int workers : {2, 3}) {
+      const at::Tensor several = WeightsAfter(SmallConfig(workers, muon), 4);
+      EXPECT_LT(Difference(several, one), 1e-4) << muon << ", " << workers;
+    }
+  }
+}
+
+// By Muon or not.
+class LearningTest : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(MuonAndNot, LearningTest, testing::Bool());
+
 // Answers, exact fix and averaged weights of a model that has learnt its batch.
-TEST(TrainerTest, LearnsABatchByHeart) {
-  TrainerConfig config = SmallConfig(2);
+TEST_P(LearningTest, LearnsABatchByHeart) {
+  TrainerConfig config = SmallConfig(2, GetParam());
   Trainer trainer(config);
   trainer.parameters().Initialise(3);
   Batch batch;
