@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "quaver/base/hash.h"
+#include "quaver/train/internal/fused_attention.h"
 #include "quaver/train/internal/fused_rows.h"
 
 namespace quaver {
@@ -22,7 +23,7 @@ struct Table {
   void (*add_norm_forward)(const AddNorm<T>&, int64_t, int64_t);
   void (*add_norm_backward)(const AddNorm<T>&, int64_t, int64_t, const T*, T*,
                             T*, float*, float*);
-  void (*bias_gelu_forward)(const BiasGelu<T>&, int64_t, int64_t, T*);
+  void (*bias_gelu_forward)(const BiasGelu<T>&, int64_t, int64_t, T*, T*);
   void (*bias_gelu_backward)(const BiasGelu<T>&, int64_t, int64_t, const T*,
                              T*);
   void (*attention_forward)(const Attention<T>&, int64_t, int64_t);
@@ -34,6 +35,7 @@ struct Table {
   void (*dropout)(const DropoutMask&, int64_t, int64_t, T*);
   void (*add_to)(const T*, int64_t, int64_t, float*);
   void (*adam_w)(const AdamW&, int64_t, int64_t);
+  void (*momentum)(const float*, float, int64_t, int64_t, float*, Bf16*);
   double (*square_sum)(const float*, int64_t, int64_t);
   void (*to_bf16)(const float*, int64_t, int64_t, Bf16*);
 };
@@ -52,12 +54,12 @@ struct Table {
       fused::AddNormBackward(op, begin, end, dout, dres, dy, dgamma, dbeta);   \
     }                                                                          \
     TARGET static void BiasGeluForward(const BiasGelu<T>& op, int64_t begin,   \
-                                       int64_t end, T* out) {                  \
-      fused::BiasGeluForward(op, begin, end, out);                             \
+                                       int64_t end, T* x, T* out) {            \
+      fused::BiasGeluForward(op, begin, end, x, out);                          \
     }                                                                          \
     TARGET static void BiasGeluBackward(const BiasGelu<T>& op, int64_t begin,  \
-                                        int64_t end, const T* dout, T* dx) {   \
-      fused::BiasGeluBackward(op, begin, end, dout, dx);                       \
+                                        int64_t end, const T* slope, T* d) {   \
+      fused::BiasGeluBackward(op, begin, end, slope, d);                       \
     }                                                                          \
     TARGET static void AttentionForward(const Attention<T>& op, int64_t begin, \
                                         int64_t end) {                         \
@@ -88,6 +90,11 @@ struct Table {
     TARGET static void AdamWRun(const AdamW& op, int64_t begin, int64_t end) { \
       fused::AdamWRun(op, begin, end);                                         \
     }                                                                          \
+    TARGET static void Momentum(const float* gradient, float decay,            \
+                                int64_t begin, int64_t end, float* momentum,   \
+                                Bf16* ahead) {                                 \
+      fused::MomentumRun(gradient, decay, begin, end, momentum, ahead);        \
+    }                                                                          \
     TARGET static double SquareSum(const float* x, int64_t begin,              \
                                    int64_t end) {                              \
       return fused::SquareSumRun(x, begin, end);                               \
@@ -96,19 +103,13 @@ struct Table {
                               Bf16* out) {                                     \
       fused::ToBf16Run(x, begin, end, out);                                    \
     }                                                                          \
-    static constexpr Table<T> kTable = {AddNormForward,                        \
-                                        AddNormBackward,                       \
-                                        BiasGeluForward,                       \
-                                        BiasGeluBackward,                      \
-                                        AttentionForward,                      \
-                                        AttentionBackward,                     \
-                                        CrossEntropyRun,                       \
-                                        ColumnSums,                            \
-                                        Dropout,                               \
-                                        AddTo,                                 \
-                                        AdamWRun,                              \
-                                        SquareSum,                             \
-                                        ToBf16};                               \
+    static constexpr Table<T> kTable = {AddNormForward,   AddNormBackward,     \
+                                        BiasGeluForward,  BiasGeluBackward,    \
+                                        AttentionForward, AttentionBackward,   \
+                                        CrossEntropyRun,  ColumnSums,          \
+                                        Dropout,          AddTo,               \
+                                        AdamWRun,         Momentum,            \
+                                        SquareSum,        ToBf16};             \
   };
 
 QUAVER_FUSED(Scalar, )
@@ -165,14 +166,14 @@ void AddNorm<T>::Backward(int64_t begin, int64_t end, const T* dout,
 }
 
 template <typename T>
-void BiasGelu<T>::Forward(int64_t begin, int64_t end, T* out) const {
-  Get<T>().bias_gelu_forward(*this, begin, end, out);
+void BiasGelu<T>::Forward(int64_t begin, int64_t end, T* x, T* out) const {
+  Get<T>().bias_gelu_forward(*this, begin, end, x, out);
 }
 
 template <typename T>
-void BiasGelu<T>::Backward(int64_t begin, int64_t end, const T* dout,
-                           T* dx) const {
-  Get<T>().bias_gelu_backward(*this, begin, end, dout, dx);
+void BiasGelu<T>::Backward(int64_t begin, int64_t end, const T* slope,
+                           T* d) const {
+  Get<T>().bias_gelu_backward(*this, begin, end, slope, d);
 }
 
 template <typename T>
@@ -210,6 +211,11 @@ void AddTo(const T* x, int64_t begin, int64_t end, float* total) {
 
 void AdamW::Run(int64_t begin, int64_t end) const {
   Get<float>().adam_w(*this, begin, end);
+}
+
+void Momentum(const float* gradient, float decay, int64_t begin, int64_t end,
+              float* momentum, Bf16* ahead) {
+  Get<float>().momentum(gradient, decay, begin, end, momentum, ahead);
 }
 
 double SquareSum(const float* x, int64_t begin, int64_t end) {

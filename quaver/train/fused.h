@@ -54,11 +54,12 @@ struct AddNorm {
 template <typename T>
 struct BiasGelu {
   int64_t width = 0;
-  const T* x = nullptr;
   const T* bias = nullptr;
 
-  void Forward(int64_t begin, int64_t end, T* out) const;
-  void Backward(int64_t begin, int64_t end, const T* dout, T* dx) const;
+  // x becomes gelu's slope there, all that the way back needs.
+  void Forward(int64_t begin, int64_t end, T* x, T* out) const;
+  // The gradient `d` of out becomes that of x + bias.
+  void Backward(int64_t begin, int64_t end, const T* slope, T* d) const;
 };
 
 // Scaled dot-product attention of sequences that lie one after the other:
@@ -145,6 +146,12 @@ struct AdamW {
 
   void Run(int64_t begin, int64_t end) const;
 };
+
+// Momentum of which an update looks one step ahead (Nesterov), over [begin,
+// end): momentum = decay * momentum + gradient; ahead = gradient + decay *
+// momentum.
+void Momentum(const float* gradient, float decay, int64_t begin, int64_t end,
+              float* momentum, Bf16* ahead);
 
 // Sum of squares of [begin, end).
 double SquareSum(const float* x, int64_t begin, int64_t end);

@@ -11,6 +11,7 @@
 #include "quaver/train/torch/answer.h"
 #include "quaver/train/torch/bench.h"
 #include "quaver/train/torch/run.h"
+#include "quaver/train/torch/tensor_memory.h"
 
 namespace {
 
@@ -132,6 +133,7 @@ int main(int argc, char** argv) {
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_TOP_PAD, 64 << 20);
+  quaver::KeepTensorMemory();
   CLI::App app("Trains spelling correctors.", "quaver-train");
   app.require_subcommand(1);
   app.footer(kFooter);

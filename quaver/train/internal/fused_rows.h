@@ -21,13 +21,19 @@ QUAVER_INLINE float Load(Bf16 x) {
   return std::bit_cast<float>(static_cast<uint32_t>(x.bits) << 16);
 }
 QUAVER_INLINE void Store(float value, float* to) { *to = value; }
-// Rounds to nearest, ties to even; NaN stays one.
+// Rounds to nearest, ties to even. NaN as processors make it stays one; any
+// other may not.
 QUAVER_INLINE void Store(float value, Bf16* to) {
   const auto bits = std::bit_cast<uint32_t>(value);
-  const uint32_t rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
-  const uint32_t nan = (bits >> 16) | 0x40;
-  to->bits =
-      static_cast<uint16_t>((bits & 0x7FFFFFFF) > 0x7F800000 ? nan : rounded);
+  to->bits = static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+}
+// Every NaN stays one.
+QUAVER_INLINE void StoreAny(float value, Bf16* to) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  Store(value, to);
+  if ((bits & 0x7FFFFFFF) > 0x7F800000) {
+    to->bits = static_cast<uint16_t>((bits >> 16) | 0x40);
+  }
 }
 
 // e^x by 2^k times a polynomial of degree 6 (Cephes): 2 ulp; 0 below -87.
@@ -152,192 +158,27 @@ QUAVER_INLINE void AddNormBackward(const AddNorm<T>& op, int64_t begin,
 
 template <typename T>
 QUAVER_INLINE void BiasGeluForward(const BiasGelu<T>& op, int64_t begin,
-                                   int64_t end, T* out) {
+                                   int64_t end, T* x, T* out) {
   for (int64_t row = begin; row < end; ++row) {
-    const T* x = op.x + row * op.width;
+    T* from = x + row * op.width;
     T* to = out + row * op.width;
 #pragma omp simd
     for (int64_t c = 0; c < op.width; ++c) {
-      const float value = Load(x[c]) + Load(op.bias[c]);
+      const float value = Load(from[c]) + Load(op.bias[c]);
       float density;
-      Store(value * NormalCdf(value, &density), &to[c]);
+      const float cdf = NormalCdf(value, &density);
+      Store(value * cdf, &to[c]);
+      Store(cdf + value * density * 0.39894228f, &from[c]);
     }
   }
 }
 
 template <typename T>
 QUAVER_INLINE void BiasGeluBackward(const BiasGelu<T>& op, int64_t begin,
-                                    int64_t end, const T* dout, T* dx) {
-  for (int64_t row = begin; row < end; ++row) {
-    const T* x = op.x + row * op.width;
-    const T* d = dout + row * op.width;
-    T* to = dx + row * op.width;
+                                    int64_t end, const T* slope, T* d) {
 #pragma omp simd
-    for (int64_t c = 0; c < op.width; ++c) {
-      const float value = Load(x[c]) + Load(op.bias[c]);
-      float density;
-      const float cdf = NormalCdf(value, &density);
-      Store(Load(d[c]) * (cdf + value * density * 0.39894228f), &to[c]);
-    }
-  }
-}
-
-// Rows of one head, with their bias, as floats without gaps.
-template <typename T>
-QUAVER_INLINE void LoadHead(const T* x, int64_t stride, const T* bias,
-                            int64_t rows, int64_t dim, float* out) {
-  for (int64_t row = 0; row < rows; ++row) {
-#pragma omp simd
-    for (int64_t c = 0; c < dim; ++c) {
-      out[row * dim + c] =
-          Load(x[row * stride + c]) + (bias != nullptr ? Load(bias[c]) : 0.0f);
-    }
-  }
-}
-
-template <typename T>
-QUAVER_INLINE void StoreHead(const float* x, int64_t rows, int64_t dim,
-                             int64_t stride, T* out) {
-  for (int64_t row = 0; row < rows; ++row) {
-#pragma omp simd
-    for (int64_t c = 0; c < dim; ++c) {
-      Store(x[row * dim + c], &out[row * stride + c]);
-    }
-  }
-}
-
-QUAVER_INLINE float Dot(const float* a, const float* b, int64_t n) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t c = 0; c < n; ++c) sum += a[c] * b[c];
-  return sum;
-}
-
-QUAVER_INLINE void AddScaled(const float* x, float scale, int64_t n,
-                             float* to) {
-#pragma omp simd
-  for (int64_t c = 0; c < n; ++c) to[c] += scale * x[c];
-}
-
-QUAVER_INLINE void SoftmaxInPlace(int64_t n, float* row) {
-  float greatest = row[0];
-  for (int64_t j = 1; j < n; ++j) greatest = std::max(greatest, row[j]);
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t j = 0; j < n; ++j) {
-    row[j] = Exp(row[j] - greatest);
-    sum += row[j];
-  }
-  const float scale = 1.0f / sum;
-#pragma omp simd
-  for (int64_t j = 0; j < n; ++j) row[j] *= scale;
-}
-
-// What one head of one sequence reads and writes.
-struct HeadScratch {
-  static constexpr int kElements = 256 * 128;
-  float q[kElements], k[kElements], v[kElements], out[kElements];
-  float dq[kElements], dk[kElements], dv[kElements];
-};
-
-template <typename T>
-QUAVER_INLINE int64_t KeyCount(const Attention<T>& op, int64_t s) {
-  return op.k_counts != nullptr ? op.k_counts[s]
-                                : op.k_offsets[s + 1] - op.k_offsets[s];
-}
-
-// Keys that query i of a sequence sees.
-template <typename T>
-QUAVER_INLINE int64_t Seen(const Attention<T>& op, int64_t i, int64_t count) {
-  return op.causal ? std::min(i + 1, count) : count;
-}
-
-// Queries, keys and values of the head whose first column is `at`.
-template <typename T>
-QUAVER_INLINE void LoadInputs(const Attention<T>& op, int64_t at, int64_t q0,
-                              int64_t nq, int64_t k0, int64_t nk,
-                              HeadScratch& scratch) {
-  LoadHead(op.q + q0 * op.q_stride + at, op.q_stride, op.q_bias + at, nq,
-           op.head_dim, scratch.q);
-  LoadHead(op.k + k0 * op.kv_stride + at, op.kv_stride, op.k_bias + at, nk,
-           op.head_dim, scratch.k);
-  LoadHead(op.v + k0 * op.kv_stride + at, op.kv_stride, op.v_bias + at, nk,
-           op.head_dim, scratch.v);
-}
-
-template <typename T>
-QUAVER_INLINE void AttentionForward(const Attention<T>& op, int64_t begin,
-                                    int64_t end, HeadScratch& scratch) {
-  const int64_t dim = op.head_dim;
-  const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
-  for (int64_t s = begin; s < end; ++s) {
-    const int64_t q0 = op.q_offsets[s], nq = op.q_offsets[s + 1] - q0;
-    const int64_t k0 = op.k_offsets[s], nk = op.k_offsets[s + 1] - k0;
-    const int64_t count = KeyCount(op, s);
-    for (int64_t h = 0; h < op.heads; ++h) {
-      const int64_t at = h * dim;
-      LoadInputs(op, at, q0, nq, k0, count, scratch);
-      float* p = op.p + op.p_offsets[s] + h * nq * nk;
-      for (int64_t i = 0; i < nq; ++i) {
-        float* row = p + i * nk;
-        const int64_t seen = Seen(op, i, count);
-        for (int64_t j = 0; j < seen; ++j) {
-          row[j] = scale * Dot(scratch.q + i * dim, scratch.k + j * dim, dim);
-        }
-        for (int64_t j = seen; j < nk; ++j) row[j] = 0;
-        SoftmaxInPlace(seen, row);
-        float* out = scratch.out + i * dim;
-        std::memset(out, 0, dim * sizeof(float));
-        for (int64_t j = 0; j < seen; ++j) {
-          AddScaled(scratch.v + j * dim, row[j], dim, out);
-        }
-      }
-      const int64_t width = op.heads * dim;
-      StoreHead(scratch.out, nq, dim, width, op.out + q0 * width + at);
-    }
-  }
-}
-
-template <typename T>
-QUAVER_INLINE void AttentionBackward(const Attention<T>& op, int64_t begin,
-                                     int64_t end, const T* dout, T* dq, T* dk,
-                                     T* dv, HeadScratch& scratch) {
-  const int64_t dim = op.head_dim, width = op.heads * dim;
-  const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
-  const T* no_bias = nullptr;
-  for (int64_t s = begin; s < end; ++s) {
-    const int64_t q0 = op.q_offsets[s], nq = op.q_offsets[s + 1] - q0;
-    const int64_t k0 = op.k_offsets[s], nk = op.k_offsets[s + 1] - k0;
-    const int64_t count = KeyCount(op, s);
-    for (int64_t h = 0; h < op.heads; ++h) {
-      const int64_t at = h * dim;
-      LoadInputs(op, at, q0, nq, k0, count, scratch);
-      LoadHead(dout + q0 * width + at, width, no_bias, nq, dim, scratch.out);
-      std::memset(scratch.dq, 0, nq * dim * sizeof(float));
-      std::memset(scratch.dk, 0, nk * dim * sizeof(float));
-      std::memset(scratch.dv, 0, nk * dim * sizeof(float));
-      const float* p = op.p + op.p_offsets[s] + h * nq * nk;
-      float up[Attention<T>::kMaxLength];
-      for (int64_t i = 0; i < nq; ++i) {
-        const float* row = p + i * nk;
-        const float* d = scratch.out + i * dim;
-        const int64_t seen = Seen(op, i, count);
-        float along = 0;
-        for (int64_t j = 0; j < seen; ++j) {
-          up[j] = Dot(d, scratch.v + j * dim, dim);
-          along += up[j] * row[j];
-          AddScaled(d, row[j], dim, scratch.dv + j * dim);
-        }
-        for (int64_t j = 0; j < seen; ++j) {
-          const float ds = scale * row[j] * (up[j] - along);
-          AddScaled(scratch.k + j * dim, ds, dim, scratch.dq + i * dim);
-          AddScaled(scratch.q + i * dim, ds, dim, scratch.dk + j * dim);
-        }
-      }
-      StoreHead(scratch.dq, nq, dim, op.q_stride, dq + q0 * op.q_stride + at);
-      StoreHead(scratch.dk, nk, dim, op.kv_stride, dk + k0 * op.kv_stride + at);
-      StoreHead(scratch.dv, nk, dim, op.kv_stride, dv + k0 * op.kv_stride + at);
-    }
+  for (int64_t i = begin * op.width; i < end * op.width; ++i) {
+    Store(Load(d[i]) * Load(slope[i]), &d[i]);
   }
 }
 
@@ -439,6 +280,17 @@ QUAVER_INLINE void AdamWRun(const AdamW& op, int64_t begin, int64_t end) {
   }
 }
 
+QUAVER_INLINE void MomentumRun(const float* gradient, float decay,
+                               int64_t begin, int64_t end, float* momentum,
+                               Bf16* ahead) {
+#pragma omp simd
+  for (int64_t i = begin; i < end; ++i) {
+    const float m = decay * momentum[i] + gradient[i];
+    momentum[i] = m;
+    Store(gradient[i] + decay * m, &ahead[i]);
+  }
+}
+
 QUAVER_INLINE double SquareSumRun(const float* x, int64_t begin, int64_t end) {
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -451,7 +303,7 @@ QUAVER_INLINE double SquareSumRun(const float* x, int64_t begin, int64_t end) {
 QUAVER_INLINE void ToBf16Run(const float* x, int64_t begin, int64_t end,
                              Bf16* out) {
 #pragma omp simd
-  for (int64_t i = begin; i < end; ++i) Store(x[i], &out[i]);
+  for (int64_t i = begin; i < end; ++i) StoreAny(x[i], &out[i]);
 }
 
 }  // namespace quaver::fused

@@ -94,6 +94,8 @@ std::vector<Rung> Ladder(const BartShape& shape) {
   config.workers = AvailableCores();
   config.threads_of_worker = 1;
   add("a worker a core");
+  pairs = 512;
+  add("512 pairs");
   return ladder;
 }
 

@@ -13,6 +13,9 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #endif
+#ifdef USE_C10D_NCCL  // said by a libtorch that was built with it
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
 
 namespace quaver {
 namespace {
@@ -35,15 +38,22 @@ absl::StatusOr<int> FromEnvironment(const char* name, int least, int most,
 }
 
 #ifdef QUAVER_GLOO
-class GlooReducer : public Reducer {
+// GPUs' tensors go over NCCL where it is built in, all others over Gloo.
+class GroupReducer : public Reducer {
  public:
-  GlooReducer(const ProcessPlace& place,
-              c10::intrusive_ptr<c10d::ProcessGroupGloo> group)
-      : place_(place), group_(std::move(group)) {}
+  GroupReducer(const ProcessPlace& place,
+               c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo)
+      : place_(place), gloo_(std::move(gloo)) {}
+#ifdef USE_C10D_NCCL
+  void UseNccl(c10::intrusive_ptr<c10d::ProcessGroupNCCL> nccl) {
+    nccl_ = std::move(nccl);
+  }
+#endif
 
   void Begin(const at::Tensor& tensor) override {
     std::vector<at::Tensor> tensors = {tensor};
-    pending_.push_back(group_->allreduce(tensors));
+    pending_.push_back(
+        With(tensor, [&](auto& group) { return group.allreduce(tensors); }));
   }
 
   void Wait() override {
@@ -62,14 +72,27 @@ class GlooReducer : public Reducer {
 
   void Broadcast(const at::Tensor& tensor) override {
     std::vector<at::Tensor> tensors = {tensor};
-    group_->broadcast(tensors)->wait();
+    With(tensor, [&](auto& group) { return group.broadcast(tensors); })->wait();
   }
 
   const ProcessPlace& place() const override { return place_; }
 
  private:
+  template <typename Call>
+  c10::intrusive_ptr<c10d::Work> With(const at::Tensor& tensor,
+                                      const Call& call) {
+#ifdef USE_C10D_NCCL
+    if (tensor.is_cuda()) return call(*nccl_);
+#endif
+    (void)tensor;
+    return call(*gloo_);
+  }
+
   const ProcessPlace place_;
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> group_;
+  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo_;
+#ifdef USE_C10D_NCCL
+  c10::intrusive_ptr<c10d::ProcessGroupNCCL> nccl_;
+#endif
   std::vector<c10::intrusive_ptr<c10d::Work>> pending_;
 };
 #endif
@@ -82,6 +105,8 @@ absl::StatusOr<ProcessPlace> PlaceFromEnvironment() {
   ASSIGN_OR_RETURN(place.rank, FromEnvironment("RANK", 0, place.world - 1, 0));
   ASSIGN_OR_RETURN(place.port,
                    FromEnvironment("MASTER_PORT", 1, 65'535, place.port));
+  ASSIGN_OR_RETURN(place.local_rank,
+                   FromEnvironment("LOCAL_RANK", 0, place.world - 1, 0));
   if (const char* address = std::getenv("MASTER_ADDR")) place.address = address;
   return place;
 }
@@ -103,9 +128,16 @@ absl::StatusOr<std::unique_ptr<Reducer>> Reducer::Join(
     settings->devices.push_back(
         local ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
               : c10d::ProcessGroupGloo::createDefaultDevice());
-    auto group = c10::make_intrusive<c10d::ProcessGroupGloo>(
+    auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(
         store, place.rank, place.world, settings);
-    return std::unique_ptr<Reducer>(new GlooReducer(place, std::move(group)));
+    auto reducer = std::make_unique<GroupReducer>(place, std::move(gloo));
+#ifdef USE_C10D_NCCL
+    if (at::globalContext().hasCUDA()) {
+      reducer->UseNccl(c10::make_intrusive<c10d::ProcessGroupNCCL>(
+          store, place.rank, place.world));
+    }
+#endif
+    return reducer;
   } catch (const std::exception& error) {
     return absl::UnavailableError(fmt::format(
         "process {} of {} could not join the others at {}:{}: {}", place.rank,

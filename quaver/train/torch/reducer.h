@@ -18,12 +18,14 @@ struct ProcessPlace {
   int world = 1;
   std::string address = "127.0.0.1";  // of rank 0
   int port = 29'500;
+  int local_rank = 0;  // among the processes of this machine: its GPU's number
 };
-// Of RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT; one process without them.
-// InvalidArgument naming the variable that is wrong.
+// Of RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT; one process
+// without them. InvalidArgument naming the variable that is wrong.
 absl::StatusOr<ProcessPlace> PlaceFromEnvironment();
 
-// Sums over all processes by libtorch's c10d (Gloo). Calls have to come in the
+// Sums over all processes by libtorch's c10d: Gloo, and NCCL for GPUs' tensors
+// where libtorch has it. Calls have to come in the
 // same order in each. A process that is gone or slower than the timeout makes
 // calls throw std::runtime_error.
 class Reducer {

@@ -154,7 +154,7 @@ class Run {
   Recipe recipe_;
   std::string data_hash_;
   SearchTexts texts_;
-  std::unique_ptr<Noise> noise_;
+  std::unique_ptr<Noise> noise_, judging_noise_;
   std::unique_ptr<const PairMaker> maker_;
   std::unique_ptr<const Bpe> tokenizer_;
   BartShape shape_;
@@ -219,6 +219,7 @@ absl::Status Run::ReadData() {
     ASSIGN_OR_RETURN(std::vector<Pair> pairs, ReadFixedPairs(options_.pairs));
     ASSIGN_OR_RETURN(data_hash_, HashOfFile(options_.pairs, 0));
     noise_ = std::make_unique<Noise>();
+    judging_noise_ = std::make_unique<Noise>();
     ASSIGN_OR_RETURN(maker_, PairMaker::FromPairs(std::move(pairs)));
     return absl::OkStatus();
   }
@@ -232,7 +233,10 @@ absl::Status Run::ReadData() {
     ASSIGN_OR_RETURN(data_hash_,
                      HashOfFile(options_.misspellings, HashOf(texts_)));
   }
-  noise_ = std::make_unique<Noise>(NoiseConfig(), std::move(misspellings));
+  // What is learned from is not what is judged by.
+  noise_ = std::make_unique<Noise>(NoiseConfig(), misspellings.Part(false));
+  judging_noise_ =
+      std::make_unique<Noise>(NoiseConfig(), misspellings.Part(true));
   ASSIGN_OR_RETURN(maker_, PairMaker::Create(texts_, *noise_, recipe_.pairs));
   LogInfo("{} tracks, {} other names, {} descriptions, {} hard negatives",
           texts_.tracks.size(), texts_.names.size(), texts_.descriptions.size(),
@@ -276,7 +280,10 @@ absl::Status Run::MakeModel() {
   }
   encoder_ =
       std::make_unique<PairEncoder>(*tokenizer_, shape_, recipe_.max_tokens);
-  ASSIGN_OR_RETURN(const at::Device device, ChooseDevice(options_.device));
+  ASSIGN_OR_RETURN(
+      const at::Device device,
+      ChooseDevice(options_.device,
+                   reducer_ == nullptr ? 0 : reducer_->place().local_rank));
   ASSIGN_OR_RETURN(const at::ScalarType type,
                    ChooseType(recipe_.precision, device));
   TrainerConfig config = {.shape = shape_,
@@ -286,10 +293,12 @@ absl::Status Run::MakeModel() {
                           .micro_tokens = recipe_.micro_tokens,
                           .dropout = recipe_.dropout,
                           .label_smoothing = recipe_.label_smoothing,
+                          .padded = recipe_.padding,
                           .seed = recipe_.seed};
   config.optimizer = {.weight_decay = recipe_.weight_decay,
                       .clip = recipe_.clip,
-                      .average = recipe_.average};
+                      .average = recipe_.average,
+                      .muon = recipe_.optimizer == "muon"};
   try {
     trainer_ = std::make_unique<Trainer>(config, reducer_.get());
   } catch (const std::bad_alloc&) {
@@ -373,7 +382,7 @@ absl::Status Run::Prepare() {
   }
   RETURN_IF_ERROR(MakeModel());
   if (options_.resume) RETURN_IF_ERROR(Resume());
-  held_out_ = MakeHeldOutSets(texts_, *noise_, *maker_, *encoder_,
+  held_out_ = MakeHeldOutSets(texts_, *judging_noise_, *maker_, *encoder_,
                               recipe_.held_out_rows, recipe_.seed);
   peak_ = MeasureProductPeak(trainer_->team(), trainer_->parameters().compute(),
                              trainer_->parameters().device());
@@ -513,7 +522,8 @@ absl::Status Run::Train() {
                 {.batch_pairs = recipe_.batch_pairs,
                  .rank = reducer_ == nullptr ? 0 : reducer_->place().rank,
                  .world = world,
-                 .first_step = step_ + 1});
+                 .first_step = step_ + 1,
+                 .bpe_dropout = recipe_.bpe_dropout});
   if (reducer_ != nullptr) {
     reducer_->Broadcast(trainer_->parameters().master());
     trainer_->parameters().SyncShadow();

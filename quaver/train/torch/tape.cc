@@ -364,33 +364,26 @@ Ref Tape::Gelu(const Ref& x, const Weight& bias) {
   }
   const int64_t rows = x->value.size(0), width = x->value.size(1);
   const Ref out = MakeNode(at::empty_like(x->value));
-  const auto run = [x, bias, width](auto type, const auto& use) {
-    using T = decltype(type);
-    use(BiasGelu<T>{width, Data<T>(x->value), Data<T>(bias.value)});
-  };
   ForType(x->value.scalar_type(), [&](auto type) {
     using T = decltype(type);
-    run(type, [&](const auto& op) {
-      ForRows(rows, width, [&](int64_t begin, int64_t end) {
-        op.Forward(begin, end, Data<T>(out->value));
-      });
+    const BiasGelu<T> op = {width, Data<T>(bias.value)};
+    ForRows(rows, width, [&](int64_t begin, int64_t end) {
+      op.Forward(begin, end, Data<T>(x->value), Data<T>(out->value));
     });
   });
   if (!remembers()) return out;
   Uses(bias);
-  Push([this, run, x, bias, out, rows, width] {
-    const at::Tensor dx = at::empty_like(x->value);
-    ForType(dx.scalar_type(), [&](auto type) {
+  Push([this, x, bias, out, rows, width] {
+    ForType(x->value.scalar_type(), [&](auto type) {
       using T = decltype(type);
-      run(type, [&](const auto& op) {
-        ForRows(rows, width, [&](int64_t begin, int64_t end) {
-          op.Backward(begin, end, Data<T>(out->gradient), Data<T>(dx));
-        });
+      const BiasGelu<T> op = {width, nullptr};
+      ForRows(rows, width, [&](int64_t begin, int64_t end) {
+        op.Backward(begin, end, Data<T>(x->value), Data<T>(out->gradient));
       });
     });
-    AddColumns(bias, dx);
+    AddColumns(bias, out->gradient);
     Done(bias);
-    AddGradient(x, dx);
+    AddGradient(x, out->gradient);
   });
   return out;
 }

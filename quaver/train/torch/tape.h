@@ -63,6 +63,7 @@ class Tape {
   // norm(residual + dropout(y + bias)).
   Ref AddNormalise(const Ref& y, const Weight& bias, const Ref& residual,
                    const Weight& gain, const Weight& norm_bias);
+  // The value of x is used up.
   Ref Gelu(const Ref& x, const Weight& bias);
   // qkv [rows, 3 width], bias [3 width].
   Ref SelfAttention(const Ref& qkv, const Weight& bias, const Rows& rows,

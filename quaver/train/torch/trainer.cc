@@ -357,7 +357,7 @@ absl::StatusOr<at::ScalarType> ChooseType(const std::string& precision,
 #endif
 }
 
-absl::StatusOr<at::Device> ChooseDevice(const std::string& name) {
+absl::StatusOr<at::Device> ChooseDevice(const std::string& name, int gpu) {
   const bool has_cuda = at::globalContext().hasCUDA();
   if (name == "cpu" || (name == "auto" && !has_cuda)) {
     return at::Device(at::kCPU);
@@ -372,7 +372,7 @@ absl::StatusOr<at::Device> ChooseDevice(const std::string& name) {
         "leave --device out, or build with a CUDA libtorch in "
         "CMAKE_PREFIX_PATH");
   }
-  return at::Device(at::kCUDA);
+  return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(gpu));
 }
 
 }  // namespace quaver

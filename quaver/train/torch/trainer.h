@@ -83,6 +83,6 @@ absl::StatusOr<at::ScalarType> ChooseType(const std::string& precision,
                                           at::Device device);
 // "auto", "cpu", "cuda": CUDA where there is one. FailedPrecondition when one
 // is asked for that is not there.
-absl::StatusOr<at::Device> ChooseDevice(const std::string& name);
+absl::StatusOr<at::Device> ChooseDevice(const std::string& name, int gpu = 0);
 
 }  // namespace quaver
