@@ -82,6 +82,12 @@ absl::Status Checkpoint::AddIndexed(const std::string& index_text) {
   return absl::OkStatus();
 }
 
+std::vector<std::string> Checkpoint::Names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, view] : tensors_) names.push_back(name);
+  return names;
+}
+
 bool Checkpoint::Has(const std::string& name) const {
   return tensors_.contains(name);
 }

@@ -23,6 +23,8 @@ class Checkpoint {
       const std::string& folder);
 
   bool Has(const std::string& name) const;
+  // Of all tensors, rising.
+  std::vector<std::string> Names() const;
   // NotFound, naming folder and tensor, when absent.
   absl::StatusOr<TensorView> Find(const std::string& name) const;
 

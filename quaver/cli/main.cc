@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   quaver::AddServeCommand(app, action);
   quaver::AddSearchCommand(app, action);
   quaver::AddEmbedCommand(app, action);
+  quaver::AddGenerateCommand(app, action);
   quaver::AddEvalCommand(app, action);
   quaver::AddBenchCommand(app, action);
   try {

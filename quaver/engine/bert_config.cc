@@ -8,73 +8,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "quaver/base/file.h"
-#include "quaver/base/json.h"
 #include "quaver/engine/bert.h"
 #include "quaver/engine/internal/bert_folder.h"
+#include "quaver/engine/internal/json_file.h"
 
 namespace quaver {
 namespace {
 
 using nlohmann::json;
-
-constexpr size_t kMaxConfigBytes = size_t{1} << 20;
-
-absl::Status Unsupported(const std::string& path, const std::string& what) {
-  return absl::UnimplementedError(
-      fmt::format("{}: {} is not supported", path, what));
-}
-
-// One parsed JSON file, with errors that name it.
-struct JsonFile {
-  std::string path;
-  json content;
-
-  bool Has(const char* field) const {
-    return content.contains(field) && !content[field].is_null();
-  }
-
-  absl::StatusOr<int> Count(const char* field) const {
-    const auto found = content.find(field);
-    if (found == content.end() || !found->is_number_integer() || *found < 1 ||
-        *found > std::numeric_limits<int>::max()) {
-      return absl::InvalidArgumentError(
-          fmt::format("{}: {} is not a positive count", path, field));
-    }
-    return found->get<int>();
-  }
-
-  // Refuses any value of a field other than `only`; absent is fine when
-  // `may_lack`.
-  absl::Status Require(const char* field, const json& only,
-                       bool may_lack) const {
-    if (!Has(field) && may_lack) return absl::OkStatus();
-    const json found = Has(field) ? content[field] : json();
-    if (found == only) return absl::OkStatus();
-    return Unsupported(path, fmt::format("{} {}", field, Dump(found)));
-  }
-
-  static std::string Dump(const json& value) {
-    return value.dump(-1, ' ', false, json::error_handler_t::replace);
-  }
-};
-
-absl::StatusOr<JsonFile> ReadJson(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
-  JsonFile file{path, ParseJson(text)};
-  if (file.content.is_discarded()) {
-    return absl::InvalidArgumentError(path + " is not JSON");
-  }
-  return file;
-}
-
-absl::StatusOr<JsonFile> ReadJsonObject(const std::string& path) {
-  ASSIGN_OR_RETURN(JsonFile file, ReadJson(path));
-  if (!file.content.is_object()) {
-    return absl::InvalidArgumentError(path + " is not a JSON object");
-  }
-  return file;
-}
 
 absl::Status ReadShape(const JsonFile& file, BertConfig* config) {
   RETURN_IF_ERROR(file.Require("model_type", "bert", /*may_lack=*/false));

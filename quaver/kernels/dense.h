@@ -41,6 +41,17 @@ struct DenseKernels {
   void (*attention)(const float* qkv,  // [T, 3 * D]
                     size_t T, size_t H, size_t D, float* scratch,
                     float* out);  // [T, D]
+  // Floats of scratch that `attend_row` takes for N keys.
+  size_t (*attend_row_scratch)(size_t N);
+  // Softmax attention of one query row to N rows of keys and values, scores
+  // scaled by 1 / sqrt(D / H). Key i is row rows[i] of `keys`, or row i where
+  // `rows` is null. The result depends on the values and their order only, not
+  // on where they lie. REQUIRES: N > 0.
+  void (*attend_row)(const float* query,                      // [D]
+                     const float* keys, const float* values,  // [., stride]
+                     size_t stride, const uint32_t* rows,     // [N]
+                     size_t N, size_t H, size_t D, float* scratch,
+                     float* out);  // [D]
 };
 
 }  // namespace quaver

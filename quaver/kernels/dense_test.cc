@@ -261,5 +261,64 @@ TEST_P(DenseTest, AttentionSurvivesExtremeScores) {
   for (size_t t = 0; t < T; ++t) EXPECT_EQ(out[t * D], 17) << t;
 }
 
+// One query to N of the rows that lie at `places`, keys and values side by
+// side.
+struct RowCase {
+  size_t N, H, D;
+  std::vector<float> query, pairs;  // [D], [rows, 2 * D]
+  std::vector<uint32_t> places;     // [N]
+
+  RowCase(size_t keys, size_t heads, size_t width)
+      : N(keys),
+        H(heads),
+        D(width),
+        query(RandomFloats(D, 1)),
+        pairs(RandomFloats((2 * N + 1) * 2 * D, 2)) {
+    for (size_t n = 0; n < N; ++n) {  // backwards, with gaps
+      places.push_back(static_cast<uint32_t>(2 * (N - n)));
+    }
+  }
+  std::vector<float> Run(const DenseKernels& dense, bool gather = true) const {
+    const Guarded scratch(dense.attend_row_scratch(N));
+    const Guarded out(D);
+    const Guarded rows(pairs);
+    dense.attend_row(Guarded(query).get(), rows.get(), rows.get() + D, 2 * D,
+                     gather ? places.data() : nullptr, N, H, D, scratch.get(),
+                     out.get());
+    return out.ToVector(D);
+  }
+};
+
+TEST_P(DenseTest, AttendRowEqualsScalar) {
+  for (const size_t N : kAwkward) {
+    for (const size_t head_width : {1, 8, 12, 32, 64}) {
+      const RowCase test(N, 3, 3 * head_width);
+      for (const bool gather : {true, false}) {
+        const auto wanted = test.Run(scalar(), gather);
+        const auto found = test.Run(dense(), gather);
+        for (size_t i = 0; i < test.D; ++i) {
+          ASSERT_NEAR(
+              found[i], wanted[i],
+              static_cast<float>(head_width + N + 8) * kSingleEpsilon * 40)
+              << "N " << N << ", head width " << head_width << ", " << i;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(DenseTest, AttendRowDoesNotCareWhereRowsLie) {
+  const RowCase spread(33, 2, 48);
+  RowCase dense_case = spread;
+  for (size_t n = 0; n < spread.N; ++n) {
+    std::copy_n(
+        spread.pairs.begin() +
+            static_cast<std::ptrdiff_t>(spread.places[n] * 2 * 48),
+        2 * 48,
+        dense_case.pairs.begin() + static_cast<std::ptrdiff_t>(n * 2 * 48));
+  }
+  EXPECT_EQ(dense_case.Run(dense(), /*gather=*/false), spread.Run(dense()));
+}
+
 }  // namespace
 }  // namespace quaver

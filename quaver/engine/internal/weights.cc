@@ -55,6 +55,29 @@ std::vector<float> ToFloats(const TensorView& view) {
   return floats;
 }
 
+bool AllFinite(const TensorView& view) {
+  // A value is none where all bits of its exponent are set.
+  const auto none = [&](auto exponent) {
+    using Bits = decltype(exponent);
+    for (size_t i = 0; i < view.bytes.size(); i += sizeof(Bits)) {
+      Bits bits = 0;
+      std::memcpy(&bits, view.bytes.data() + i, sizeof(bits));
+      if ((bits & exponent) == exponent) return true;
+    }
+    return false;
+  };
+  switch (view.type) {
+    case DataType::kF32:
+      return !none(uint32_t{0x7F800000});
+    case DataType::kF16:
+      return !none(uint16_t{0x7C00});
+    case DataType::kBF16:
+      return !none(uint16_t{0x7F80});
+    default:
+      return true;
+  }
+}
+
 const float* InPlace(const TensorView& view,
                      std::vector<std::vector<float>>* converted) {
   const auto address = reinterpret_cast<uintptr_t>(view.bytes.data());
@@ -80,6 +103,7 @@ absl::StatusOr<TensorView> TensorFinder::Find(
         fmt::format("{}: tensor \"{}{}\" of type {} is not supported", folder_,
                     prefix_, name, Name(view.type)));
   }
+  found_.insert(prefix_ + name);
   return view;
 }
 

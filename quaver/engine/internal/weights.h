@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "quaver/artifact/checkpoint.h"
@@ -59,11 +61,19 @@ class TensorFinder {
       std::initializer_list<std::string> names, int64_t outputs,
       int64_t K) const;
 
+  // Names, with the prefix, of all that was found.
+  const std::set<std::string>& found() const { return found_; }
+
  private:
   const std::string& folder_;
   const Checkpoint& checkpoint_;
   std::string prefix_;
+  mutable std::set<std::string> found_;
 };
+
+// Whether no value is infinite or no number. Other types than floating-point
+// ones are.
+bool AllFinite(const TensorView& view);
 
 std::vector<float> ToFloats(const TensorView& view);
 

@@ -88,9 +88,38 @@ void Attention(const float* qkv, size_t T, size_t H, size_t D, float* scratch,
   }
 }
 
+size_t AttendRowScratch(size_t N) { return N; }
+
+void AttendRow(const float* query, const float* keys, const float* values,
+               size_t stride, const uint32_t* rows, size_t N, size_t H,
+               size_t D, float* scratch, float* out) {
+  const size_t head_width = D / H;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(head_width));
+  const auto place = [&](size_t n) {
+    return (rows == nullptr ? n : rows[n]) * stride;
+  };
+  for (size_t begin = 0; begin < D; begin += head_width) {
+    for (size_t n = 0; n < N; ++n) {
+      const float* key = keys + place(n);
+      float sum = 0;
+      for (size_t i = begin; i < begin + head_width; ++i) {
+        sum += query[i] * key[i];
+      }
+      scratch[n] = sum * scale;
+    }
+    Softmax(scratch, N);
+    for (size_t i = begin; i < begin + head_width; ++i) {
+      float sum = 0;
+      for (size_t n = 0; n < N; ++n) sum += scratch[n] * values[place(n) + i];
+      out[i] = sum;
+    }
+  }
+}
+
 }  // namespace
 
-const DenseKernels kDenseScalar = {PackedSize,       Pack,     Gemm, LayerNorm,
-                                   AttentionScratch, Attention};
+const DenseKernels kDenseScalar = {
+    PackedSize,       Pack,     Gemm, LayerNorm, AttentionScratch, Attention,
+    AttendRowScratch, AttendRow};
 
 }  // namespace quaver

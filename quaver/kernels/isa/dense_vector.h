@@ -302,8 +302,44 @@ void Attention(const float* qkv, size_t T, size_t H, size_t D, float* scratch,
   }
 }
 
-constexpr DenseKernels kTable = {PackedSize,       Pack,     Gemm, LayerNorm,
-                                 AttentionScratch, Attention};
+size_t AttendRowScratch(size_t N) { return RoundUp(N, kLanes); }
+
+void AttendRow(const float* query, const float* keys, const float* values,
+               size_t stride, const uint32_t* rows, size_t N, size_t H,
+               size_t D, float* scratch, float* out) {
+  const size_t head_width = D / H;
+  const Float scale = Vec::Div(
+      Vec::Set(1.0f), Vec::Sqrt(Vec::Set(static_cast<float>(head_width))));
+  for (size_t begin = 0; begin < D; begin += head_width) {
+    const auto place = [&](size_t n) {
+      return (rows == nullptr ? n : rows[n]) * stride + begin;
+    };
+    for (size_t n = 0; n < N; ++n) {
+      const float* key = keys + place(n);
+      Float sum = Vec::Zero();
+      for (size_t i = 0; i < head_width; i += kLanes) {
+        const size_t count = head_width - i;
+        sum = Vec::MulAdd(Vec::LoadPart(query + begin + i, count),
+                          Vec::LoadPart(key + i, count), sum);
+      }
+      scratch[n] = Vec::Sum(sum);
+    }
+    Softmax(scratch, N, scale);
+    for (size_t i = 0; i < head_width; i += kLanes) {
+      const size_t count = head_width - i;
+      Float sum = Vec::Zero();
+      for (size_t n = 0; n < N; ++n) {
+        sum = Vec::MulAdd(Vec::Set(scratch[n]),
+                          Vec::LoadPart(values + place(n) + i, count), sum);
+      }
+      Vec::StorePart(out + begin + i, count, sum);
+    }
+  }
+}
+
+constexpr DenseKernels kTable = {
+    PackedSize,       Pack,     Gemm, LayerNorm, AttentionScratch, Attention,
+    AttendRowScratch, AttendRow};
 
 }  // namespace
 }  // namespace quaver

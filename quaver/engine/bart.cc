@@ -1,0 +1,266 @@
+// See bart.h.
+#include "quaver/engine/bart.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "quaver/base/check.h"
+#include "quaver/engine/internal/arena.h"
+#include "quaver/engine/internal/bart_weights.h"
+
+namespace quaver {
+namespace {
+
+constexpr float kNormEpsilon = 1e-5f;
+
+}  // namespace
+
+// For each decoder layer, rows of a key and a value: [rows, 2 * D].
+struct BartCache::Buffers {
+  FloatArena arena;
+  std::vector<float*> sources;  // [source_tokens, 2 * D] of each layer
+  std::vector<float*> slots;    // [slots, 2 * D] of each layer
+
+  Buffers(const BartConfig& config, const Size& size) : arena(0) {
+    const auto layers = static_cast<size_t>(config.decoder_layers);
+    const size_t pair = 2 * static_cast<size_t>(config.width);
+    arena =
+        FloatArena(layers * (FloatArena::Rounded(size.source_tokens * pair) +
+                             FloatArena::Rounded(size.slots * pair)));
+    for (size_t i = 0; i < layers; ++i) {
+      sources.push_back(arena.Take(size.source_tokens * pair));
+      slots.push_back(arena.Take(size.slots * pair));
+    }
+  }
+};
+
+BartCache::BartCache(const BartModel& model, const Size& size)
+    : size_(size), buffers_(std::make_unique<Buffers>(model.config(), size)) {}
+BartCache::~BartCache() = default;
+BartCache::BartCache(BartCache&&) noexcept = default;
+
+// M is the most rows of a call.
+struct BartWorkspace::Buffers {
+  FloatArena arena;
+  float* hidden;   // [M, D]
+  float* context;  // [M, D]
+  float* wide;     // [M, max(3 * D, inner widths)]
+  float* scratch;  // attention's
+
+  Buffers(const BartConfig& config, const DenseKernels& dense, size_t M)
+      : arena(0) {
+    const auto D = static_cast<size_t>(config.width);
+    const auto positions = static_cast<size_t>(config.max_positions);
+    const size_t wide_floats =
+        M * std::max({3 * D, static_cast<size_t>(config.encoder_inner),
+                      static_cast<size_t>(config.decoder_inner)});
+    const size_t scratch_floats = std::max(
+        dense.attention_scratch(std::min(M, positions),
+                                static_cast<size_t>(config.encoder_heads), D),
+        dense.attend_row_scratch(positions));
+    arena = FloatArena(2 * FloatArena::Rounded(M * D) +
+                       FloatArena::Rounded(wide_floats) +
+                       FloatArena::Rounded(scratch_floats));
+    hidden = arena.Take(M * D);
+    context = arena.Take(M * D);
+    wide = arena.Take(wide_floats);
+    scratch = arena.Take(scratch_floats);
+  }
+};
+
+BartWorkspace::BartWorkspace(const BartModel& model, size_t max_rows)
+    : max_rows_(max_rows),
+      buffers_(std::make_unique<Buffers>(model.config(), model.kernels().dense,
+                                         max_rows)) {}
+BartWorkspace::~BartWorkspace() = default;
+BartWorkspace::BartWorkspace(BartWorkspace&&) noexcept = default;
+
+namespace {
+
+// A token's row of the words' table and its position's, summed.
+void EmbedRow(const BartWeights& weights, const BartEmbedding& embedding,
+              int32_t id, size_t position, float* row) {
+  const BartConfig& config = weights.config;
+  QUAVER_CHECK(id >= 0 && id < config.vocab_size);
+  QUAVER_CHECK(position < static_cast<size_t>(config.max_positions));
+  const auto D = static_cast<size_t>(config.width);
+  const float scale = config.scale_embedding
+                          ? std::sqrt(static_cast<float>(config.width))
+                          : 1.0f;
+  const float* word = weights.words + static_cast<size_t>(id) * D;
+  const float* place = embedding.positions + position * D;
+  for (size_t i = 0; i < D; ++i) row[i] = word[i] * scale + place[i];
+}
+
+// One Decode call's view of the model and the buffers.
+struct DecoderPass {
+  const BartWeights& weights;
+  const DenseKernels& dense;
+  const DecoderRows& rows;
+  size_t M;
+  size_t D;
+  float* hidden;   // [M, D]
+  float* context;  // [M, D]
+  float* wide;     // [M, ...]
+  float* scratch;
+
+  void Apply(const Linear& linear, const float* x, Epilogue epilogue,
+             const float* residual, float* y) const {
+    dense.gemm(x, linear.weight, linear.bias, residual, M, linear.N, linear.K,
+               epilogue, y);
+  }
+  void Apply(const Norm& norm, float* x) const {
+    dense.layer_norm(x, norm.weight, norm.bias, M, D, kNormEpsilon, x);
+  }
+};
+
+// Keys and values to their slots, then each row to what it sees.
+void AttendToPast(const DecoderPass& pass, float* slots) {
+  const size_t D = pass.D;
+  for (size_t m = 0; m < pass.M; ++m) {
+    std::memcpy(slots + pass.rows.slots[m] * 2 * D, pass.wide + m * 3 * D + D,
+                2 * D * sizeof(float));
+  }
+  const auto H = static_cast<size_t>(pass.weights.config.decoder_heads);
+  for (size_t m = 0; m < pass.M; ++m) {
+    const uint32_t begin = pass.rows.seen_offsets[m];
+    const uint32_t end = pass.rows.seen_offsets[m + 1];
+    pass.dense.attend_row(pass.wide + m * 3 * D, slots, slots + D, 2 * D,
+                          pass.rows.seen.data() + begin, end - begin, H, D,
+                          pass.scratch, pass.context + m * D);
+  }
+}
+
+void AttendToSource(const DecoderPass& pass, const float* sources) {
+  const size_t D = pass.D;
+  const auto H = static_cast<size_t>(pass.weights.config.decoder_heads);
+  for (size_t m = 0; m < pass.M; ++m) {
+    const uint32_t begin = pass.rows.source_begin[m];
+    const uint32_t end = pass.rows.source_end[m];
+    const float* keys = sources + begin * 2 * D;
+    pass.dense.attend_row(pass.wide + m * D, keys, keys + D, 2 * D, nullptr,
+                          end - begin, H, D, pass.scratch,
+                          pass.context + m * D);
+  }
+}
+
+void RunLayer(const DecoderPass& pass, const DecoderLayer& layer,
+              const float* sources, float* slots) {
+  pass.Apply(layer.qkv, pass.hidden, Epilogue::kBias, nullptr, pass.wide);
+  AttendToPast(pass, slots);
+  pass.Apply(layer.self_output, pass.context, Epilogue::kBiasResidual,
+             pass.hidden, pass.hidden);
+  pass.Apply(layer.self_norm, pass.hidden);
+  pass.Apply(layer.cross_query, pass.hidden, Epilogue::kBias, nullptr,
+             pass.wide);
+  AttendToSource(pass, sources);
+  pass.Apply(layer.cross_output, pass.context, Epilogue::kBiasResidual,
+             pass.hidden, pass.hidden);
+  pass.Apply(layer.cross_norm, pass.hidden);
+  pass.Apply(layer.up, pass.hidden, Epilogue::kBiasGelu, nullptr, pass.wide);
+  pass.Apply(layer.down, pass.wide, Epilogue::kBiasResidual, pass.hidden,
+             pass.hidden);
+  pass.Apply(layer.output_norm, pass.hidden);
+}
+
+void CheckRows(const BartConfig& config, const BartCache::Size& size,
+               const DecoderRows& rows) {
+  const size_t M = rows.tokens.size();
+  QUAVER_CHECK(rows.positions.size() == M && rows.slots.size() == M &&
+               rows.seen_offsets.size() == M + 1 &&
+               rows.source_begin.size() == M && rows.source_end.size() == M);
+  QUAVER_CHECK(rows.seen_offsets[M] <= rows.seen.size());
+  for (size_t m = 0; m < M; ++m) {
+    QUAVER_CHECK(rows.slots[m] < size.slots);
+    QUAVER_CHECK(rows.source_begin[m] < rows.source_end[m] &&
+                 rows.source_end[m] <= size.source_tokens);
+    const uint32_t seen = rows.seen_offsets[m + 1] - rows.seen_offsets[m];
+    QUAVER_CHECK(seen == rows.positions[m] + 1);
+    QUAVER_CHECK(rows.seen[rows.seen_offsets[m + 1] - 1] == rows.slots[m]);
+  }
+  for (const uint32_t slot : rows.seen) QUAVER_CHECK(slot < size.slots);
+  QUAVER_CHECK(std::all_of(
+      rows.positions.begin(), rows.positions.end(), [&](uint32_t position) {
+        return position < static_cast<uint32_t>(config.max_positions);
+      }));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<const BartModel>> BartModel::Load(
+    const std::string& folder, const Kernels& kernels) {
+  ASSIGN_OR_RETURN(auto weights, LoadBartWeights(folder, kernels));
+  return std::unique_ptr<const BartModel>(new BartModel(std::move(weights)));
+}
+
+BartModel::BartModel(std::unique_ptr<const BartWeights> weights)
+    : weights_(std::move(weights)) {}
+BartModel::~BartModel() = default;
+
+const BartConfig& BartModel::config() const { return weights_->config; }
+const Kernels& BartModel::kernels() const { return *weights_->kernels; }
+
+void BartModel::Encode(const TokenBatch& batch, size_t first,
+                       BartWorkspace& workspace, BartCache& cache) const {
+  const BartWorkspace::Buffers& buffers = *workspace.buffers_;
+  const BartConfig& config = weights_->config;
+  const auto D = static_cast<size_t>(config.width);
+  const uint32_t base = batch.offsets.front();
+  const size_t M = batch.offsets.back() - base;
+  QUAVER_CHECK(M <= workspace.max_rows());
+  QUAVER_CHECK(first + M <= cache.size().source_tokens);
+  QUAVER_CHECK(batch.offsets.back() <= batch.ids.size());
+  const EncoderPass pass{kernels().dense,
+                         batch.offsets,
+                         M,
+                         D,
+                         static_cast<size_t>(config.encoder_heads),
+                         kNormEpsilon,
+                         buffers.hidden,
+                         buffers.context,
+                         buffers.wide,
+                         buffers.scratch};
+  for (size_t b = 0; b + 1 < batch.offsets.size(); ++b) {
+    const uint32_t begin = batch.offsets[b], end = batch.offsets[b + 1];
+    QUAVER_CHECK(begin < end);
+    for (uint32_t t = begin; t < end; ++t) {
+      EmbedRow(*weights_, weights_->encoder_embedding, batch.ids[t], t - begin,
+               buffers.hidden + (t - base) * D);
+    }
+  }
+  pass.Apply(weights_->encoder_embedding.norm, buffers.hidden);
+  for (const EncoderLayer& layer : weights_->encoder) RunLayer(pass, layer);
+  for (size_t i = 0; i < weights_->decoder.size(); ++i) {
+    pass.Apply(weights_->decoder[i].cross_kv, buffers.hidden, Epilogue::kBias,
+               nullptr, cache.buffers_->sources[i] + first * 2 * D);
+  }
+}
+
+void BartModel::Decode(const DecoderRows& rows, BartWorkspace& workspace,
+                       BartCache& cache, std::span<float> logits) const {
+  const BartWorkspace::Buffers& buffers = *workspace.buffers_;
+  const BartConfig& config = weights_->config;
+  const auto D = static_cast<size_t>(config.width);
+  const size_t M = rows.tokens.size();
+  QUAVER_CHECK(M <= workspace.max_rows());
+  QUAVER_CHECK(logits.size() == M * static_cast<size_t>(config.vocab_size));
+  CheckRows(config, cache.size(), rows);
+  const DecoderPass pass{
+      *weights_,       kernels().dense, rows,           M, D, buffers.hidden,
+      buffers.context, buffers.wide,    buffers.scratch};
+  for (size_t m = 0; m < M; ++m) {
+    EmbedRow(*weights_, weights_->decoder_embedding, rows.tokens[m],
+             rows.positions[m], buffers.hidden + m * D);
+  }
+  pass.Apply(weights_->decoder_embedding.norm, buffers.hidden);
+  for (size_t i = 0; i < weights_->decoder.size(); ++i) {
+    RunLayer(pass, weights_->decoder[i], cache.buffers_->sources[i],
+             cache.buffers_->slots[i]);
+  }
+  pass.Apply(weights_->output, buffers.hidden, Epilogue::kBias, nullptr,
+             logits.data());
+}
+
+}  // namespace quaver

@@ -1,0 +1,140 @@
+// The spell corrector's model: BART for conditional generation, fp32.
+//
+//   ASSIGN_OR_RETURN(auto model, BartModel::Load(folder, BestKernels()));
+//   BartCache cache(*model, {.source_tokens = 64, .slots = 64});
+//   BartWorkspace workspace(*model, /*max_rows=*/64);
+//   model->Encode({ids, offsets}, 0, workspace, cache);
+//   model->Decode(rows, workspace, cache, logits);
+//
+// generation.h is what most callers want.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "quaver/base/status.h"
+#include "quaver/engine/bert.h"  // TokenBatch
+#include "quaver/kernels/kernels.h"
+
+namespace quaver {
+
+struct BartConfig {
+  int vocab_size = 0;  // V
+  int width = 0;       // D
+  int encoder_layers = 0;
+  int decoder_layers = 0;
+  int encoder_heads = 0;
+  int decoder_heads = 0;
+  int encoder_inner = 0;
+  int decoder_inner = 0;
+  int max_positions = 0;  // of a text, in tokens
+  bool scale_embedding = false;
+  int32_t bos_id = 0, pad_id = 0, eos_id = 0;
+  int32_t decoder_start_id = 0;
+  // What generation_config.json, or else config.json, says of the first and
+  // last token of an answer.
+  std::optional<int32_t> forced_bos_id, forced_eos_id;
+};
+
+// Reads config.json and, where there is one, generation_config.json. Errors as
+// BartModel::Load's.
+absl::StatusOr<BartConfig> ReadBartConfig(const std::string& folder);
+
+class BartWorkspace;
+class BartCache;
+struct BartWeights;
+
+// Target tokens to compute, M rows, of one or several requests. Row r is a
+// token at a position of its request's target; it reads the keys of its own
+// source and those of the target slots in
+// seen[seen_offsets[r], seen_offsets[r + 1]), ordered by position: its own slot
+// comes last. Slots written by the same call may be seen, so that a tree of
+// drafts is one call.
+struct DecoderRows {
+  std::span<const int32_t> tokens;         // [M]
+  std::span<const uint32_t> positions;     // [M], from 0
+  std::span<const uint32_t> slots;         // [M] where key and value are put
+  std::span<const uint32_t> seen;          // slots
+  std::span<const uint32_t> seen_offsets;  // [M + 1]
+  std::span<const uint32_t> source_begin;  // [M] rows of the cache
+  std::span<const uint32_t> source_end;    // [M]
+};
+
+// Immutable after Load, shared by all threads.
+class BartModel {
+ public:
+  // Reads a Hugging Face folder of BartForConditionalGeneration: config.json,
+  // generation_config.json if any, model.safetensors (or its sharded form).
+  // Unimplemented, naming file and field, for what is not supported;
+  // InvalidArgument for a damaged folder, a weight that is no number, or one
+  // that the configuration does not know.
+  static absl::StatusOr<std::unique_ptr<const BartModel>> Load(
+      const std::string& folder, const Kernels& kernels);
+  ~BartModel();
+
+  const BartConfig& config() const;
+  const Kernels& kernels() const;
+
+  // Reads sources; their keys and values for the decoder's cross-attention go
+  // to the cache's source rows from `first` on, one a token.
+  // REQUIRES: every text has 1 to max_positions tokens, 0 <= ids < V; at most
+  // the workspace's rows and the cache's. Allocates nothing. A text's rows do
+  // not depend on the others of the batch.
+  void Encode(const TokenBatch& batch, size_t first, BartWorkspace& workspace,
+              BartCache& cache) const;
+
+  // The logits of the token after each row, final_logits_bias included.
+  // REQUIRES: at most the workspace's rows; ids, positions, slots and source
+  // rows in range; seen slots written before or by this call. Allocates
+  // nothing. A row's logits do not depend on the other rows of the call, on
+  // where its slots lie, or on how many calls its target took.
+  void Decode(const DecoderRows& rows, BartWorkspace& workspace,
+              BartCache& cache, std::span<float> logits) const;  // [M, V]
+
+ private:
+  explicit BartModel(std::unique_ptr<const BartWeights> weights);
+
+  std::unique_ptr<const BartWeights> weights_;
+};
+
+// Keys and values: of sources, for cross-attention, and of target tokens. Plain
+// memory; who uses which rows and slots is the caller's affair.
+class BartCache {
+ public:
+  struct Size {
+    size_t source_tokens = 0;
+    size_t slots = 0;  // target tokens
+  };
+  BartCache(const BartModel& model, const Size& size);
+  ~BartCache();
+  BartCache(BartCache&&) noexcept;
+  const Size& size() const { return size_; }
+
+ private:
+  friend class BartModel;
+  struct Buffers;
+  Size size_;
+  std::unique_ptr<Buffers> buffers_;
+};
+
+// Every other mutable byte of a call. One a thread.
+class BartWorkspace {
+ public:
+  // For calls of at most `max_rows` source or target tokens.
+  BartWorkspace(const BartModel& model, size_t max_rows);
+  ~BartWorkspace();
+  BartWorkspace(BartWorkspace&&) noexcept;
+  size_t max_rows() const { return max_rows_; }
+
+ private:
+  friend class BartModel;
+  struct Buffers;
+  size_t max_rows_;
+  std::unique_ptr<Buffers> buffers_;
+};
+
+}  // namespace quaver

@@ -1,0 +1,86 @@
+// Greedy generation with drafts: what a BART answers, token by token or many
+// at once.
+//
+//   Generator generator(*model, {});
+//   generator.Add({.id = 7, .source = ids, .drafts = {ids}});
+//   std::vector<Generated> done;
+//   while (!generator.idle()) generator.Step(&done);
+//
+// Drafted decoding (Stern et al. 2018, "Blockwise parallel decoding"; Leviathan
+// et al. 2023): a guess of the answer is read in one pass, and what the model
+// itself would have said up to its first other token stands. Whatever the
+// drafts and whoever shares the passes, the tokens are those of decoding one
+// by one, because a row's logits depend on nothing else (bart.h).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "quaver/engine/bart.h"
+
+namespace quaver {
+
+// Lengths and bans as Hugging Face's generate() has them.
+struct GenerationOptions {
+  int max_new_tokens = 64;       // beside the decoder's start; the end counts
+  int min_new_tokens = 0;        // before this many the end cannot come
+  int no_repeat_ngram_size = 0;  // 0: none
+};
+
+struct GenerationRequest {
+  uint64_t id = 0;              // the caller's
+  std::vector<int32_t> source;  // with what the tokenizer puts around a text
+  // Guesses of the answer, best first, as `source` is written; often the source
+  // itself. None: one token a pass.
+  std::vector<std::vector<int32_t>> drafts;
+  GenerationOptions options;
+};
+
+struct Generated {
+  uint64_t id = 0;
+  // The decoder's start, the answer, and the end unless max_new_tokens came
+  // first: what generate() returns.
+  std::vector<int32_t> tokens;
+  double score = 0;  // natural logarithm of the answer's probability
+  int passes = 0;    // of the decoder
+};
+
+struct GeneratorLimits {
+  int max_requests = 8;        // at once
+  int max_source_tokens = 64;  // of a request
+  int max_target_tokens = 66;  // of a request, start and end included
+  int max_rows = 128;          // of a pass, drafts included; at least requests
+  // How many tokens of how many drafts a request has in a pass.
+  int max_draft_tokens = 48;
+};
+
+// Runs requests that are at different steps together (continuous batching). One
+// thread at a time. Memory is taken when it is made.
+class Generator {
+ public:
+  // `model` must outlive it. REQUIRES: limits above 0; texts no longer than the
+  // model's positions.
+  Generator(const BartModel& model, const GeneratorLimits& limits);
+  ~Generator();
+
+  // InvalidArgument naming what is wrong with the request: no token, too many,
+  // an id that is none. ResourceExhausted when max_requests are active.
+  absl::Status Add(GenerationRequest request);
+  // Forgets an active request; false when there is none of that id.
+  bool Cancel(uint64_t id);
+
+  // One pass for all active requests; appends those that are done. At most
+  // max_new_tokens passes a request, whatever the drafts.
+  void Step(std::vector<Generated>* done);
+  bool idle() const;
+  size_t num_active() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quaver

@@ -1,0 +1,81 @@
+// See token_rules.h.
+#include "quaver/engine/internal/token_rules.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace quaver {
+namespace {
+
+constexpr float kNever = -std::numeric_limits<float>::infinity();
+
+void BanRepeats(std::span<const int32_t> tokens, size_t n, float* logits) {
+  if (n == 0 || tokens.size() + 1 < n) return;
+  const auto last = tokens.last(n - 1);
+  for (size_t i = 0; i + n <= tokens.size(); ++i) {
+    const auto gram = tokens.subspan(i, n);
+    if (std::equal(last.begin(), last.end(), gram.begin())) {
+      logits[gram.back()] = kNever;
+    }
+  }
+}
+
+}  // namespace
+
+std::optional<int32_t> ForcedToken(const BartConfig& config,
+                                   const GenerationOptions& options,
+                                   std::span<const int32_t> tokens) {
+  const auto length = static_cast<int>(tokens.size());
+  if (length == options.max_new_tokens && config.forced_eos_id) {
+    return config.forced_eos_id;
+  }
+  if (length == 1 && config.forced_bos_id) return config.forced_bos_id;
+  return std::nullopt;
+}
+
+void BanTokens(const BartConfig& config, const GenerationOptions& options,
+               std::span<const int32_t> tokens, float* logits) {
+  BanRepeats(tokens, static_cast<size_t>(options.no_repeat_ngram_size), logits);
+  if (static_cast<int>(tokens.size()) - 1 < options.min_new_tokens) {
+    logits[config.eos_id] = kNever;
+  }
+}
+
+double LogSumExp(std::span<const float> values) {
+  const float greatest = *std::max_element(values.begin(), values.end());
+  double sum = 0;
+  for (const float value : values) {
+    sum += std::exp(static_cast<double>(value - greatest));
+  }
+  return greatest + std::log(sum);
+}
+
+absl::StatusOr<GenerationOptions> CheckOptions(GenerationOptions options,
+                                               int max_target_tokens) {
+  if (options.max_new_tokens < 1 || options.min_new_tokens < 0 ||
+      options.no_repeat_ngram_size < 0) {
+    return absl::InvalidArgumentError(
+        "max_new_tokens has to be at least 1, min_new_tokens and "
+        "no_repeat_ngram_size at least 0");
+  }
+  options.max_new_tokens =
+      std::min(options.max_new_tokens, max_target_tokens - 1);
+  return options;
+}
+
+absl::Status CheckTokens(const char* what, std::span<const int32_t> ids,
+                         size_t limit, int vocab_size) {
+  if (ids.empty() || ids.size() > limit) {
+    return absl::InvalidArgumentError(fmt::format(
+        "{} has {} tokens; it has to have 1 to {}", what, ids.size(), limit));
+  }
+  for (const int32_t id : ids) {
+    if (id >= 0 && id < vocab_size) continue;
+    return absl::InvalidArgumentError(fmt::format(
+        "{}: {} is no id of a vocabulary of {}", what, id, vocab_size));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace quaver
