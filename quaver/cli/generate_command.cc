@@ -1,4 +1,5 @@
 // quaver generate: what a BART answers to the lines of standard input.
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -10,8 +11,10 @@
 
 #include "quaver/base/json.h"
 #include "quaver/cli/commands.h"
+#include "quaver/engine/beam_search.h"
 #include "quaver/engine/generation.h"
 #include "quaver/text/bpe.h"
+#include "quaver/text/normalize.h"
 
 namespace quaver {
 namespace {
@@ -19,30 +22,35 @@ namespace {
 struct GenerateOptions {
   std::string model;
   std::string draft = "input";
-  GenerationOptions generation;
+  BeamOptions beams = {.num_beams = 1};
+  bool early_stopping = false;
   bool json = false;
 };
 
-// A line: text, or {"input_ids": [...]}, which needs no tokenizer.
-absl::StatusOr<std::vector<int32_t>> SourceOf(const std::string& line,
-                                              const Bpe* tokenizer,
-                                              int max_tokens) {
-  if (line.starts_with('{')) {
-    const nlohmann::json request = ParseJson(line);
-    const auto ids =
-        request.is_object() ? request.find("input_ids") : request.end();
-    if (!request.is_discarded() && ids != request.end() && ids->is_array()) {
-      std::vector<int32_t> source;
-      for (const nlohmann::json& id : *ids) {
-        if (!id.is_number_integer() || id < 0 || id > (1 << 24)) {
-          return absl::InvalidArgumentError(
-              "input_ids holds something else than ids");
-        }
-        source.push_back(id.get<int32_t>());
-      }
-      return source;
-    }
+constexpr int kMaxBeams = 64;
+
+// Of {"input_ids": [...]}, which needs no tokenizer.
+absl::StatusOr<std::vector<int32_t>> SourceOfIds(const std::string& line) {
+  const nlohmann::json request = ParseJson(line);
+  if (!request.is_object() ||
+      !request.value("input_ids", nlohmann::json()).is_array()) {
+    return absl::InvalidArgumentError(
+        "expected text or {\"input_ids\": [...]}");
   }
+  std::vector<int32_t> source;
+  for (const nlohmann::json& id : request["input_ids"]) {
+    if (!id.is_number_integer() || id < 0 || id > (1 << 24)) {
+      return absl::InvalidArgumentError(
+          "input_ids holds something else than ids");
+    }
+    source.push_back(id.get<int32_t>());
+  }
+  return source;
+}
+
+absl::StatusOr<std::vector<int32_t>> SourceOfText(const std::string& line,
+                                                  const Bpe* tokenizer,
+                                                  int max_tokens) {
   if (tokenizer == nullptr) {
     return absl::FailedPreconditionError(
         "the model folder has no tokenizer: give {\"input_ids\": [...]}");
@@ -50,23 +58,65 @@ absl::StatusOr<std::vector<int32_t>> SourceOf(const std::string& line,
   return tokenizer->Encode(line, max_tokens);
 }
 
-void Print(const GenerateOptions& options, const Generated& generated,
-           const std::optional<std::string>& text) {
+std::optional<std::string> TextOf(const Generated& answer,
+                                  const Bpe* tokenizer) {
+  if (tokenizer == nullptr) return std::nullopt;
+  // Tokens may hold parts of characters, and line ends.
+  std::string text = ToUtf8(ToCodePoints(tokenizer->Decode(answer.tokens)));
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; },
+      ' ');
+  if (text.starts_with(' ')) text.erase(0, 1);
+  return text;
+}
+
+nlohmann::ordered_json ToJson(const Generated& answer, const Bpe* tokenizer) {
+  nlohmann::ordered_json json = {{"output_ids", answer.tokens}};
+  const auto text = TextOf(answer, tokenizer);
+  if (text) json["text"] = *text;
+  json["score"] = answer.score;
+  return json;
+}
+
+// The best answer, and all of them where several were asked for.
+void Print(const GenerateOptions& options,
+           const std::vector<Generated>& answers, const Bpe* tokenizer) {
+  const Generated& best = answers.front();
   if (!options.json) {
-    std::cout << text.value_or(nlohmann::json(generated.tokens).dump())
-              << std::endl;
+    std::cout
+        << TextOf(best, tokenizer).value_or(nlohmann::json(best.tokens).dump())
+        << std::endl;
     return;
   }
-  nlohmann::ordered_json answer = {{"output_ids", generated.tokens}};
-  if (text) answer["text"] = *text;
-  answer["score"] = generated.score;
-  answer["passes"] = generated.passes;
-  std::cout << answer.dump(-1, ' ', false,
-                           nlohmann::json::error_handler_t::replace)
+  nlohmann::ordered_json line = ToJson(best, tokenizer);
+  line["passes"] = best.passes;
+  if (options.beams.num_answers > 1) {
+    for (const Generated& answer : answers) {
+      line["answers"].push_back(ToJson(answer, tokenizer));
+    }
+  }
+  std::cout << line.dump(-1, ' ', false,
+                         nlohmann::json::error_handler_t::replace)
             << std::endl;
 }
 
-absl::Status Generate(const GenerateOptions& options) {
+absl::StatusOr<std::vector<Generated>> Answer(const GenerateOptions& options,
+                                              std::vector<int32_t> source,
+                                              Generator& greedy,
+                                              BeamSearch& beams) {
+  if (options.beams.num_beams > 1) return beams.Run(source, options.beams);
+  GenerationRequest request;
+  request.options = options.beams.generation;
+  request.source = std::move(source);
+  if (options.draft == "input") request.drafts = {request.source};
+  RETURN_IF_ERROR(greedy.Add(std::move(request)));
+  std::vector<Generated> done;
+  while (!greedy.idle()) greedy.Step(&done);
+  return done;
+}
+
+absl::Status Generate(GenerateOptions options) {
+  if (options.early_stopping) options.beams.stop = BeamOptions::Stop::kAll;
   ASSIGN_OR_RETURN(const auto model,
                    BartModel::Load(options.model, BestKernels()));
   std::unique_ptr<const Bpe> tokenizer;
@@ -79,27 +129,21 @@ absl::Status Generate(const GenerateOptions& options) {
   limits.max_requests = 1;
   limits.max_source_tokens = model->config().max_positions;
   limits.max_target_tokens = model->config().max_positions;
-  Generator generator(*model, limits);
+  Generator greedy(*model, limits);
+  BeamSearch beams(*model, options.beams.num_beams, limits);
   std::string line;
   for (uint64_t number = 1; std::getline(std::cin, line); ++number) {
-    const auto answer = [&]() -> absl::Status {
-      GenerationRequest request;
-      request.options = options.generation;
-      ASSIGN_OR_RETURN(request.source, SourceOf(line, tokenizer.get(),
-                                                limits.max_source_tokens));
-      if (options.draft == "input") request.drafts = {request.source};
-      RETURN_IF_ERROR(generator.Add(std::move(request)));
-      std::vector<Generated> done;
-      while (!generator.idle()) generator.Step(&done);
-      std::optional<std::string> text;
-      if (tokenizer != nullptr && !line.starts_with('{')) {
-        text = tokenizer->Decode(done.front().tokens);
-      }
-      Print(options, done.front(), text);
-      return absl::OkStatus();
-    };
-    const absl::Status status = answer();
-    if (!status.ok()) return Annotate(status, fmt::format("line {}", number));
+    const bool is_text = !line.starts_with("{\"input_ids\"");
+    auto source =
+        is_text ? SourceOfText(line, tokenizer.get(), limits.max_source_tokens)
+                : SourceOfIds(line);
+    auto answers = source.ok()
+                       ? Answer(options, *std::move(source), greedy, beams)
+                       : source.status();
+    if (!answers.ok()) {
+      return Annotate(answers.status(), fmt::format("line {}", number));
+    }
+    Print(options, *answers, is_text ? tokenizer.get() : nullptr);
   }
   return absl::OkStatus();
 }
@@ -121,21 +165,35 @@ void AddGenerateCommand(CLI::App& app, Action& action) {
       ->check(CLI::IsMember({"none", "input"}))
       ->capture_default_str();
   command
-      ->add_option("--max-new-tokens", options->generation.max_new_tokens,
+      ->add_option("--max-new-tokens", options->beams.generation.max_new_tokens,
                    "Tokens of an answer at most")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command
-      ->add_option("--min-new-tokens", options->generation.min_new_tokens,
+      ->add_option("--min-new-tokens", options->beams.generation.min_new_tokens,
                    "Tokens of an answer at least")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command
       ->add_option("--no-repeat-ngram-size",
-                   options->generation.no_repeat_ngram_size,
+                   options->beams.generation.no_repeat_ngram_size,
                    "No n-gram comes twice; 0: may")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command->add_option("--beams", options->beams.num_beams, "Beams; 1: greedy")
+      ->check(CLI::Range(1, kMaxBeams))
+      ->capture_default_str();
+  command
+      ->add_option("--n-best", options->beams.num_answers,
+                   "Answers shown with --json; at most as many as beams")
+      ->check(CLI::Range(1, kMaxBeams))
+      ->capture_default_str();
+  command
+      ->add_option("--length-penalty", options->beams.length_penalty,
+                   "Beams' scores are divided by length to this power")
+      ->capture_default_str();
+  command->add_flag("--early-stopping", options->early_stopping,
+                    "End once as many answers as beams are whole");
   command->add_flag("--json", options->json,
                     "One object a line: output_ids, text, score, passes");
   command->callback([&action, options] {

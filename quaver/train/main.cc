@@ -35,7 +35,10 @@ void AddCorrector(CLI::App& app, Action& action) {
   command->add_option("--pairs", options->pairs,
                       "TSV of typed and meant queries to learn instead");
   command->add_option("--out", options->out, "Folder of the model")->required();
-  command->add_option("--preset", options->preset, "tiny, small or base")
+  command
+      ->add_option("--preset", options->preset,
+                   "tiny, small, base, or bench: the shape of "
+                   "`quaver-train bench --preset small`")
       ->capture_default_str();
   command->add_option("--config", options->config,
                       "JSON file with fields of the recipe");
@@ -46,10 +49,16 @@ void AddCorrector(CLI::App& app, Action& action) {
   command->add_option("--misspellings", options->misspellings,
                       "TSV of wrong and right words that mistakes include");
   command->add_option("--steps", options->steps, "Updates; 0: as the recipe");
+  command
+      ->add_option("--minutes", options->minutes,
+                   "Ends after so many of training, sittings before "
+                   "--resume included; 0: no limit")
+      ->check(CLI::NonNegativeNumber);
   command->add_option("--device", options->device, "auto, cpu or cuda")
       ->capture_default_str();
   command->add_option("--workers", options->workers,
-                      "Cores to compute on; 0: all");
+                      "Parts that a batch is computed in, which share the "
+                      "cores; 0: one a core");
   command->add_flag("--resume", options->resume, "Go on with the run in --out");
   command->add_flag("--force", options->force, "Replace what is in --out");
   command->callback([&action, options] {

@@ -66,7 +66,7 @@ absl::Status OutOfRange(std::string_view name, std::string_view expected) {
 absl::StatusOr<Recipe> PresetRecipe(std::string_view preset) {
   Recipe recipe;
   recipe.preset = preset;
-  if (preset == "small") return recipe;
+  if (preset == "small" || preset == "bench") return recipe;
   if (preset == "tiny") {
     recipe.vocab_size = 512;
     recipe.steps = 300;
@@ -85,7 +85,7 @@ absl::StatusOr<Recipe> PresetRecipe(std::string_view preset) {
     return recipe;
   }
   return absl::InvalidArgumentError(fmt::format(
-      "no preset is named '{}'; there are tiny, small, base", preset));
+      "no preset is named '{}'; there are tiny, small, base, bench", preset));
 }
 
 std::string ToJson(const Recipe& recipe) {

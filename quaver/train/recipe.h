@@ -44,7 +44,8 @@ struct Recipe {
   bool operator==(const Recipe&) const = default;
 };
 
-// The preset's recipe: "tiny", "small", "base". InvalidArgument for others.
+// The preset's recipe: "tiny", "small", "base", "bench". InvalidArgument for
+// others.
 absl::StatusOr<Recipe> PresetRecipe(std::string_view preset);
 
 // A recipe as JSON, and one changed by a JSON object of some of its fields.

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from .program import LIMIT_S, Server, command, ingest, run
+from .program import LIMIT_S, ROOT, Server, command, ingest, run
 
 TSV = (b"id\ttitle\tartist\talbum\tgenre\tyear\tpopularity\n"
        b"1\tBlue Train\tJohn Coltrane\tBlue Train\tJazz\t1957\t5\n"
@@ -24,6 +24,7 @@ CSV = (b"show,publisher,category,description\r\n"
 JSONL = (b'{"type": "playlist", "id": "p", "title": "Rain", '
          b'"description": "slow songs", "tracks": ["1", "2"]}\n'
          b"not json\n")
+CORRECTOR = ROOT / "models/corrector"
 HIT_KEYS = {"type", "id", "title", "artist", "album", "score"}
 
 
@@ -311,3 +312,57 @@ def test_an_index_of_another_encoder_is_refused(own_index):
         _, complaint = run(name, "--index", own_index, expected=1)
         assert "other (0123456789abcdef)" in complaint
         assert "run quaver ingest" in complaint
+
+
+def generate(*words, given, expected=0):
+    return run("generate", "--model", CORRECTOR, *words, given=given,
+               expected=expected)
+
+
+def test_generate_answers_every_line():
+    given = "beetles yesterdy\n\nqueen\n".encode()
+    said, _ = generate(given=given)
+    assert said.decode().split("\n")[::2] == ["beatles yesterday", "queen"]
+    objects = [json.loads(line)
+               for line in generate("--json", given=given)[0].splitlines()]
+    assert [o["text"] for o in objects] == said.decode().split("\n")[:3]
+    for drafted, plain in zip(
+            objects, generate("--json", "--draft", "none", given=given)[0]
+            .splitlines(), strict=True):
+        one_by_one = json.loads(plain)
+        assert one_by_one["passes"] == len(drafted["output_ids"]) - 1
+        assert drafted.pop("passes") <= one_by_one.pop("passes")
+        assert drafted == one_by_one
+
+
+def test_generate_takes_ids_and_beams():
+    given = b'{"input_ids": [0, 900, 800, 2]}\n'
+    greedy = json.loads(generate("--json", given=given)[0])
+    assert set(greedy) == {"output_ids", "score", "passes"}
+    found = json.loads(generate("--json", "--beams", 4, "--n-best", 3,
+                                given=given)[0])
+    scores = [answer["score"] for answer in found["answers"]]
+    assert len(scores) == 3
+    assert scores == sorted(scores, reverse=True)
+    assert found["output_ids"] == found["answers"][0]["output_ids"]
+
+
+@pytest.mark.parametrize("given, message", [
+    (b"x\n" + b"queen " * 200 + b"\n", None),
+    (b"\xff\xfe \x00 \xe2\x82\n", None),
+    (b'x\n{"input_ids": [0, 99999]}\n', "line 2: .*99999 is no id"),
+    (b'{"input_ids": []}\n', "line 1: the source has 0 tokens"),
+    (b'{"input_ids": "x"}\n', "line 1: expected text or"),
+    (b'{"input_ids": [0.5]}\n', "line 1: .*something else")])
+def test_generate_survives_bad_input(given, message):
+    said, complaint = generate(given=given, expected=0 if message is None else 1)
+    if message is None:
+        assert said.count(b"\n") == given.count(b"\n")
+        said.decode()
+    else:
+        assert re.search(message, complaint)
+
+
+def test_generate_names_a_missing_model(tmp_path):
+    _, complaint = run("generate", "--model", tmp_path, given=b"", expected=1)
+    assert "config.json" in complaint

@@ -277,7 +277,7 @@ def test_bench_prints_one_object():
     assert report["reference_tokens_per_s"] == 10_000_000
     assert report["speedup"] < 1
     rates = [rung["tokens_per_s"] for rung in report["ladder"]]
-    assert len(rates) == 8 and min(rates) > 0
+    assert len(rates) == 9 and min(rates) > 0
     assert report["tokens_per_s"] == rates[-1]
 
 

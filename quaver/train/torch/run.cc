@@ -17,6 +17,7 @@
 #include "quaver/base/clock.h"
 #include "quaver/base/file.h"
 #include "quaver/base/log.h"
+#include "quaver/base/workers.h"
 #include "quaver/noise/search_texts.h"
 #include "quaver/text/bpe_trainer.h"
 #include "quaver/text/compare.h"
@@ -130,6 +131,7 @@ class Run {
   explicit Run(const CorrectorOptions& options) : options_(options) {}
 
   absl::Status Prepare();
+  bool OutOfTime() const;
   absl::Status Train();
 
  private:
@@ -286,15 +288,20 @@ absl::Status Run::MakeModel() {
                    reducer_ == nullptr ? 0 : reducer_->place().local_rank));
   ASSIGN_OR_RETURN(const at::ScalarType type,
                    ChooseType(recipe_.precision, device));
-  TrainerConfig config = {.shape = shape_,
-                          .compute = type,
-                          .device = device,
-                          .workers = options_.workers,
-                          .micro_tokens = recipe_.micro_tokens,
-                          .dropout = recipe_.dropout,
-                          .label_smoothing = recipe_.label_smoothing,
-                          .padded = recipe_.padding,
-                          .seed = recipe_.seed};
+  TrainerConfig config = {
+      .shape = shape_,
+      .compute = type,
+      .device = device,
+      .workers = options_.workers,
+      .threads_of_worker =
+          options_.workers == 0
+              ? 1
+              : std::max(1, AvailableCores() / options_.workers),
+      .micro_tokens = recipe_.micro_tokens,
+      .dropout = recipe_.dropout,
+      .label_smoothing = recipe_.label_smoothing,
+      .padded = recipe_.padding,
+      .seed = recipe_.seed};
   config.optimizer = {.weight_decay = recipe_.weight_decay,
                       .clip = recipe_.clip,
                       .average = recipe_.average,
@@ -515,6 +522,12 @@ absl::Status Run::SaveCheckpoint() {
   return WriteMetrics();
 }
 
+bool Run::OutOfTime() const {
+  const double since =
+      static_cast<double>(Clock::Real().NowUs() - mark_us_) / 1e6;
+  return options_.minutes > 0 && seconds_ + since >= 60 * options_.minutes;
+}
+
 absl::Status Run::Train() {
   const StopOnSignals signals;
   const int world = reducer_ == nullptr ? 1 : reducer_->place().world;
@@ -552,7 +565,7 @@ absl::Status Run::Train() {
     }
     step_ = step;
     Log(step, result);
-    const bool last = step == recipe_.steps;
+    const bool last = step == recipe_.steps || OutOfTime();
     if (step % recipe_.evaluate_every == 0 || last) {
       RETURN_IF_ERROR(Evaluate());
     }
@@ -563,6 +576,7 @@ absl::Status Run::Train() {
       return absl::CancelledError(fmt::format(
           "stopped by a signal; --resume goes on after step {}", step_));
     }
+    if (last) break;
     if (best_ >= recipe_.enough) {
       LogInfo("a score of {:.3f} is enough: done", best_);
       RETURN_IF_ERROR(SaveCheckpoint());

@@ -19,8 +19,9 @@ struct CorrectorOptions {
   std::string tokenizer;     // a folder with one to use; "": train one
   std::string misspellings;  // for Misspellings::Load; "": our own
   std::string device = "auto";
-  int workers = 0;    // 0: as many as there are cores
-  int64_t steps = 0;  // 0: as the recipe says
+  int workers = 0;     // 0: as many as there are cores
+  int64_t steps = 0;   // 0: as the recipe says
+  double minutes = 0;  // of training, all sittings together; 0: no limit
   bool resume = false;
   bool force = false;  // replace what is in `out`
 };
