@@ -95,25 +95,9 @@ void EmbedRow(const BartWeights& weights, const BartEmbedding& embedding,
 }
 
 // One Decode call's view of the model and the buffers.
-struct DecoderPass {
-  const BartWeights& weights;
-  const DenseKernels& dense;
+struct DecoderPass : LayerPass {
   const DecoderRows& rows;
-  size_t M;
-  size_t D;
-  float* hidden;   // [M, D]
-  float* context;  // [M, D]
-  float* wide;     // [M, ...]
-  float* scratch;
-
-  void Apply(const Linear& linear, const float* x, Epilogue epilogue,
-             const float* residual, float* y) const {
-    dense.gemm(x, linear.weight, linear.bias, residual, M, linear.N, linear.K,
-               epilogue, y);
-  }
-  void Apply(const Norm& norm, float* x) const {
-    dense.layer_norm(x, norm.weight, norm.bias, M, D, kNormEpsilon, x);
-  }
+  size_t H;
 };
 
 // Keys and values to their slots, then each row to what it sees.
@@ -123,46 +107,38 @@ void AttendToPast(const DecoderPass& pass, float* slots) {
     std::memcpy(slots + pass.rows.slots[m] * 2 * D, pass.wide + m * 3 * D + D,
                 2 * D * sizeof(float));
   }
-  const auto H = static_cast<size_t>(pass.weights.config.decoder_heads);
   for (size_t m = 0; m < pass.M; ++m) {
     const uint32_t begin = pass.rows.seen_offsets[m];
     const uint32_t end = pass.rows.seen_offsets[m + 1];
     pass.dense.attend_row(pass.wide + m * 3 * D, slots, slots + D, 2 * D,
-                          pass.rows.seen.data() + begin, end - begin, H, D,
+                          pass.rows.seen.data() + begin, end - begin, pass.H, D,
                           pass.scratch, pass.context + m * D);
   }
 }
 
 void AttendToSource(const DecoderPass& pass, const float* sources) {
   const size_t D = pass.D;
-  const auto H = static_cast<size_t>(pass.weights.config.decoder_heads);
   for (size_t m = 0; m < pass.M; ++m) {
     const uint32_t begin = pass.rows.source_begin[m];
     const uint32_t end = pass.rows.source_end[m];
     const float* keys = sources + begin * 2 * D;
     pass.dense.attend_row(pass.wide + m * D, keys, keys + D, 2 * D, nullptr,
-                          end - begin, H, D, pass.scratch,
+                          end - begin, pass.H, D, pass.scratch,
                           pass.context + m * D);
   }
 }
 
 void RunLayer(const DecoderPass& pass, const DecoderLayer& layer,
               const float* sources, float* slots) {
-  pass.Apply(layer.qkv, pass.hidden, Epilogue::kBias, nullptr, pass.wide);
+  const EncoderLayer& own = layer.own;
+  pass.Apply(own.qkv, pass.hidden, Epilogue::kBias, nullptr, pass.wide);
   AttendToPast(pass, slots);
-  pass.Apply(layer.self_output, pass.context, Epilogue::kBiasResidual,
-             pass.hidden, pass.hidden);
-  pass.Apply(layer.self_norm, pass.hidden);
+  pass.AddAndNormalise(own.attention_output, pass.context, own.attention_norm);
   pass.Apply(layer.cross_query, pass.hidden, Epilogue::kBias, nullptr,
              pass.wide);
   AttendToSource(pass, sources);
-  pass.Apply(layer.cross_output, pass.context, Epilogue::kBiasResidual,
-             pass.hidden, pass.hidden);
-  pass.Apply(layer.cross_norm, pass.hidden);
-  pass.Apply(layer.up, pass.hidden, Epilogue::kBiasGelu, nullptr, pass.wide);
-  pass.Apply(layer.down, pass.wide, Epilogue::kBiasResidual, pass.hidden,
-             pass.hidden);
-  pass.Apply(layer.output_norm, pass.hidden);
+  pass.AddAndNormalise(layer.cross_output, pass.context, layer.cross_norm);
+  pass.FeedForward(own);
 }
 
 void CheckRows(const BartConfig& config, const BartCache::Size& size,
@@ -212,16 +188,10 @@ void BartModel::Encode(const TokenBatch& batch, size_t first,
   QUAVER_CHECK(M <= workspace.max_rows());
   QUAVER_CHECK(first + M <= cache.size().source_tokens);
   QUAVER_CHECK(batch.offsets.back() <= batch.ids.size());
-  const EncoderPass pass{kernels().dense,
+  const EncoderPass pass{{kernels().dense, M, D, kNormEpsilon, buffers.hidden,
+                          buffers.context, buffers.wide, buffers.scratch},
                          batch.offsets,
-                         M,
-                         D,
-                         static_cast<size_t>(config.encoder_heads),
-                         kNormEpsilon,
-                         buffers.hidden,
-                         buffers.context,
-                         buffers.wide,
-                         buffers.scratch};
+                         static_cast<size_t>(config.encoder_heads)};
   for (size_t b = 0; b + 1 < batch.offsets.size(); ++b) {
     const uint32_t begin = batch.offsets[b], end = batch.offsets[b + 1];
     QUAVER_CHECK(begin < end);
@@ -247,9 +217,10 @@ void BartModel::Decode(const DecoderRows& rows, BartWorkspace& workspace,
   QUAVER_CHECK(M <= workspace.max_rows());
   QUAVER_CHECK(logits.size() == M * static_cast<size_t>(config.vocab_size));
   CheckRows(config, cache.size(), rows);
-  const DecoderPass pass{
-      *weights_,       kernels().dense, rows,           M, D, buffers.hidden,
-      buffers.context, buffers.wide,    buffers.scratch};
+  const DecoderPass pass{{kernels().dense, M, D, kNormEpsilon, buffers.hidden,
+                          buffers.context, buffers.wide, buffers.scratch},
+                         rows,
+                         static_cast<size_t>(config.decoder_heads)};
   for (size_t m = 0; m < M; ++m) {
     EmbedRow(*weights_, weights_->decoder_embedding, rows.tokens[m],
              rows.positions[m], buffers.hidden + m * D);

@@ -36,7 +36,7 @@ absl::Status ReadCounts(const JsonFile& file, BartConfig* config) {
   return absl::OkStatus();
 }
 
-// A token's id: absent and null leave it as it is.
+// A token's id: an absent field leaves it as it is, null takes it away.
 absl::Status ReadId(const JsonFile& file, const char* field, int vocab_size,
                     std::optional<int32_t>* id) {
   const auto found = file.content.find(field);

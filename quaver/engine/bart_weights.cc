@@ -12,32 +12,29 @@ namespace {
 constexpr int kPositionOffset = 2;
 
 struct DecoderLayerViews {
-  LinearViews qkv, self_output, cross_query, cross_kv, cross_output, up, down;
-  NormViews self_norm, cross_norm, output_norm;
+  EncoderLayerViews own;
+  LinearViews cross_query, cross_kv, cross_output;
+  NormViews cross_norm;
 
   size_t Measure(const Kernels& kernels) const {
-    size_t floats = 3 * Packer::MeasureNorm(self_output.N);
-    for (const LinearViews* linear : {&qkv, &self_output, &cross_query,
-                                      &cross_kv, &cross_output, &up, &down}) {
+    size_t floats = own.Measure(kernels) + Packer::MeasureNorm(cross_output.N);
+    for (const LinearViews* linear : {&cross_query, &cross_kv, &cross_output}) {
       floats += Packer::MeasureLinear(kernels, *linear);
     }
     return floats;
   }
   DecoderLayer Pack(Packer& packer) const {
-    return {packer.PackLinear(qkv),      packer.PackLinear(self_output),
-            packer.CopyNorm(self_norm),  packer.PackLinear(cross_query),
+    return {own.Pack(packer), packer.PackLinear(cross_query),
             packer.PackLinear(cross_kv), packer.PackLinear(cross_output),
-            packer.CopyNorm(cross_norm), packer.PackLinear(up),
-            packer.PackLinear(down),     packer.CopyNorm(output_norm)};
+            packer.CopyNorm(cross_norm)};
   }
 };
 
-absl::StatusOr<EncoderLayerViews> FindEncoderLayer(const TensorFinder& finder,
-                                                   const BartConfig& config,
-                                                   int layer) {
-  const std::string name = fmt::format("encoder.layers.{}.", layer);
+// What layers of both sides have.
+absl::StatusOr<EncoderLayerViews> FindOwn(const TensorFinder& finder,
+                                          const std::string& name, int64_t D,
+                                          int64_t inner) {
   const std::string self = name + "self_attn.";
-  const int64_t D = config.width, inner = config.encoder_inner;
   EncoderLayerViews views;
   ASSIGN_OR_RETURN(
       views.qkv,
@@ -54,22 +51,21 @@ absl::StatusOr<EncoderLayerViews> FindEncoderLayer(const TensorFinder& finder,
   return views;
 }
 
+absl::StatusOr<EncoderLayerViews> FindEncoderLayer(const TensorFinder& finder,
+                                                   const BartConfig& config,
+                                                   int layer) {
+  return FindOwn(finder, fmt::format("encoder.layers.{}.", layer), config.width,
+                 config.encoder_inner);
+}
+
 absl::StatusOr<DecoderLayerViews> FindDecoderLayer(const TensorFinder& finder,
                                                    const BartConfig& config,
                                                    int layer) {
   const std::string name = fmt::format("decoder.layers.{}.", layer);
-  const std::string self = name + "self_attn.";
   const std::string cross = name + "encoder_attn.";
-  const int64_t D = config.width, inner = config.decoder_inner;
+  const int64_t D = config.width;
   DecoderLayerViews views;
-  ASSIGN_OR_RETURN(
-      views.qkv,
-      finder.FindLinear({self + "q_proj", self + "k_proj", self + "v_proj"}, D,
-                        D));
-  ASSIGN_OR_RETURN(views.self_output,
-                   finder.FindLinear({self + "out_proj"}, D, D));
-  ASSIGN_OR_RETURN(views.self_norm,
-                   finder.FindNorm(name + "self_attn_layer_norm", D));
+  ASSIGN_OR_RETURN(views.own, FindOwn(finder, name, D, config.decoder_inner));
   ASSIGN_OR_RETURN(views.cross_query,
                    finder.FindLinear({cross + "q_proj"}, D, D));
   ASSIGN_OR_RETURN(
@@ -79,10 +75,6 @@ absl::StatusOr<DecoderLayerViews> FindDecoderLayer(const TensorFinder& finder,
                    finder.FindLinear({cross + "out_proj"}, D, D));
   ASSIGN_OR_RETURN(views.cross_norm,
                    finder.FindNorm(name + "encoder_attn_layer_norm", D));
-  ASSIGN_OR_RETURN(views.up, finder.FindLinear({name + "fc1"}, inner, D));
-  ASSIGN_OR_RETURN(views.down, finder.FindLinear({name + "fc2"}, D, inner));
-  ASSIGN_OR_RETURN(views.output_norm,
-                   finder.FindNorm(name + "final_layer_norm", D));
   return views;
 }
 

@@ -166,16 +166,12 @@ void BertModel::EncodeBlock(const TokenBatch& batch, BertWorkspace& workspace,
                             float* embeddings) const {
   const BertWorkspace::Buffers& buffers = *workspace.buffers_;
   const uint32_t first = batch.offsets.front();
-  const EncoderPass pass{kernels().dense,
-                         batch.offsets,
-                         batch.offsets.back() - first,
-                         static_cast<size_t>(config().hidden_size),
-                         static_cast<size_t>(config().num_heads),
-                         config().layer_norm_epsilon,
-                         buffers.hidden,
-                         buffers.context,
-                         buffers.wide,
-                         buffers.scratch};
+  const EncoderPass pass{
+      {kernels().dense, batch.offsets.back() - first,
+       static_cast<size_t>(config().hidden_size), config().layer_norm_epsilon,
+       buffers.hidden, buffers.context, buffers.wide, buffers.scratch},
+      batch.offsets,
+      static_cast<size_t>(config().num_heads)};
   for (size_t b = 0; b + 1 < batch.offsets.size(); ++b) {
     const uint32_t T = batch.offsets[b + 1] - batch.offsets[b];
     QUAVER_CHECK(T >= 1 && static_cast<int>(T) <= config().max_positions);

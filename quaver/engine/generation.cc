@@ -120,7 +120,7 @@ Generator::Impl::Impl(const BartModel& model_, const GeneratorLimits& limits_)
                 static_cast<size_t>(model.config().vocab_size));
 }
 
-// Sources of new requests, as many at once as the workspace holds.
+// Sources of new requests, one by one.
 void Generator::Impl::EncodeNew() {
   for (Active& one : active) {
     if (one.encoded) continue;

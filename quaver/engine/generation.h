@@ -25,7 +25,8 @@ namespace quaver {
 
 // Lengths and bans as Hugging Face's generate() has them.
 struct GenerationOptions {
-  int max_new_tokens = 64;       // beside the decoder's start; the end counts
+  // Beside the decoder's start; the end counts. Never more than fit.
+  int max_new_tokens = 64;
   int min_new_tokens = 0;        // before this many the end cannot come
   int no_repeat_ngram_size = 0;  // 0: none
 };
@@ -53,7 +54,7 @@ struct GeneratorLimits {
   int max_source_tokens = 64;  // of a request
   int max_target_tokens = 66;  // of a request, start and end included
   int max_rows = 128;          // of a pass, drafts included; at least requests
-  // How many tokens of how many drafts a request has in a pass.
+  // Of a request in a pass, of all its drafts together.
   int max_draft_tokens = 48;
 };
 

@@ -13,17 +13,14 @@
 
 namespace quaver {
 
+// An encoder's layer, which attends to the target's own past, with attention
+// to the source between its two halves.
 struct DecoderLayer {
-  Linear qkv;  // of the target's own past: N = 3 * D
-  Linear self_output;
-  Norm self_norm;
+  EncoderLayer own;
   Linear cross_query;
   Linear cross_kv;  // of the source: N = 2 * D
   Linear cross_output;
   Norm cross_norm;
-  Linear up;
-  Linear down;
-  Norm output_norm;
 };
 
 // Tables and norm of one side's embedding.

@@ -30,17 +30,12 @@ EncoderLayer EncoderLayerViews::Pack(Packer& packer) const {
           packer.PackLinear(down),         packer.CopyNorm(output_norm)};
 }
 
-// Post-norm: each half adds to its input, then normalises.
 void RunLayer(const EncoderPass& pass, const EncoderLayer& layer) {
   pass.Apply(layer.qkv, pass.hidden, Epilogue::kBias, nullptr, pass.wide);
   Attend(pass);
-  pass.Apply(layer.attention_output, pass.context, Epilogue::kBiasResidual,
-             pass.hidden, pass.hidden);
-  pass.Apply(layer.attention_norm, pass.hidden);
-  pass.Apply(layer.up, pass.hidden, Epilogue::kBiasGelu, nullptr, pass.wide);
-  pass.Apply(layer.down, pass.wide, Epilogue::kBiasResidual, pass.hidden,
-             pass.hidden);
-  pass.Apply(layer.output_norm, pass.hidden);
+  pass.AddAndNormalise(layer.attention_output, pass.context,
+                       layer.attention_norm);
+  pass.FeedForward(layer);
 }
 
 }  // namespace quaver

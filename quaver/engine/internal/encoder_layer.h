@@ -27,17 +27,14 @@ struct EncoderLayerViews {
   EncoderLayer Pack(Packer& packer) const;
 };
 
-// What running layers reads and writes, for M rows of width D in all.
-// Sequence b is rows [offsets[b] - offsets[0], offsets[b + 1] - offsets[0]).
-struct EncoderPass {
+// What running a layer's products reads and writes, for M rows of width D.
+struct LayerPass {
   const DenseKernels& dense;
-  std::span<const uint32_t> offsets;  // [B + 1]
   size_t M;
   size_t D;
-  size_t H;
   float epsilon;   // of the norms
   float* hidden;   // [M, D], in and out
-  float* context;  // [M, D]
+  float* context;  // [M, D], what attention gave
   float* wide;     // [M, max(3 * D, inner)]
   float* scratch;  // attention's, for the longest sequence
 
@@ -49,6 +46,23 @@ struct EncoderPass {
   void Apply(const Norm& norm, float* rows) const {
     dense.layer_norm(rows, norm.weight, norm.bias, M, D, epsilon, rows);
   }
+  // hidden = norm(hidden + linear(x)): post-norm, as each half of a layer ends.
+  void AddAndNormalise(const Linear& linear, const float* x,
+                       const Norm& norm) const {
+    Apply(linear, x, Epilogue::kBiasResidual, hidden, hidden);
+    Apply(norm, hidden);
+  }
+  // The second half of a layer.
+  void FeedForward(const EncoderLayer& layer) const {
+    Apply(layer.up, hidden, Epilogue::kBiasGelu, nullptr, wide);
+    AddAndNormalise(layer.down, wide, layer.output_norm);
+  }
+};
+
+// Sequence b is rows [offsets[b] - offsets[0], offsets[b + 1] - offsets[0]).
+struct EncoderPass : LayerPass {
+  std::span<const uint32_t> offsets;  // [B + 1]
+  size_t H;
 };
 
 void RunLayer(const EncoderPass& pass, const EncoderLayer& layer);
