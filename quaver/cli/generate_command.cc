@@ -30,10 +30,9 @@ struct GenerateOptions {
 constexpr int kMaxBeams = 64;
 
 // Of {"input_ids": [...]}, which needs no tokenizer.
-absl::StatusOr<std::vector<int32_t>> SourceOfIds(const std::string& line) {
-  const nlohmann::json request = ParseJson(line);
-  if (!request.is_object() ||
-      !request.value("input_ids", nlohmann::json()).is_array()) {
+absl::StatusOr<std::vector<int32_t>> SourceOfIds(
+    const nlohmann::json& request) {
+  if (!request.value("input_ids", nlohmann::json()).is_array()) {
     return absl::InvalidArgumentError(
         "expected text or {\"input_ids\": [...]}");
   }
@@ -133,10 +132,11 @@ absl::Status Generate(GenerateOptions options) {
   BeamSearch beams(*model, options.beams.num_beams, limits);
   std::string line;
   for (uint64_t number = 1; std::getline(std::cin, line); ++number) {
-    const bool is_text = !line.starts_with("{\"input_ids\"");
+    const nlohmann::json request = ParseJson(line);
+    const bool is_text = !request.is_object();
     auto source =
         is_text ? SourceOfText(line, tokenizer.get(), limits.max_source_tokens)
-                : SourceOfIds(line);
+                : SourceOfIds(request);
     auto answers = source.ok()
                        ? Answer(options, *std::move(source), greedy, beams)
                        : source.status();

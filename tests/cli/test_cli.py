@@ -336,7 +336,7 @@ def test_generate_answers_every_line():
 
 
 def test_generate_takes_ids_and_beams():
-    given = b'{"input_ids": [0, 900, 800, 2]}\n'
+    given = b' { "input_ids" : [0, 900, 800, 2]}\n'
     greedy = json.loads(generate("--json", given=given)[0])
     assert set(greedy) == {"output_ids", "score", "passes"}
     found = json.loads(generate("--json", "--beams", 4, "--n-best", 3,
@@ -353,6 +353,8 @@ def test_generate_takes_ids_and_beams():
     (b'x\n{"input_ids": [0, 99999]}\n', "line 2: .*99999 is no id"),
     (b'{"input_ids": []}\n', "line 1: the source has 0 tokens"),
     (b'{"input_ids": "x"}\n', "line 1: expected text or"),
+    (b'{"ids": [0]}\n', "line 1: expected text or"),
+    (b'{queen\n', None),
     (b'{"input_ids": [0.5]}\n', "line 1: .*something else")])
 def test_generate_survives_bad_input(given, message):
     said, complaint = generate(given=given, expected=0 if message is None else 1)
