@@ -131,10 +131,10 @@ class Run {
   explicit Run(const CorrectorOptions& options) : options_(options) {}
 
   absl::Status Prepare();
-  bool OutOfTime() const;
   absl::Status Train();
 
  private:
+  bool OutOfTime();
   absl::Status CheckFolder() const;
   absl::Status ReadData();
   absl::Status MakeModel();
@@ -522,10 +522,15 @@ absl::Status Run::SaveCheckpoint() {
   return WriteMetrics();
 }
 
-bool Run::OutOfTime() const {
+// Once a process is, all are: they stop after the same step.
+bool Run::OutOfTime() {
+  if (options_.minutes <= 0) return false;
   const double since =
       static_cast<double>(Clock::Real().NowUs() - mark_us_) / 1e6;
-  return options_.minutes > 0 && seconds_ + since >= 60 * options_.minutes;
+  std::vector<double> late = {seconds_ + since >= 60 * options_.minutes ? 1.0
+                                                                        : 0.0};
+  if (reducer_ != nullptr) reducer_->Sum(&late);
+  return late[0] > 0;
 }
 
 absl::Status Run::Train() {
