@@ -46,8 +46,9 @@ struct Pair {
 // Immutable, thread-safe.
 class PairMaker {
  public:
-  // Notes every name, and those a letter apart. InvalidArgument for shares that are none, FailedPrecondition for
-  // texts without any letter. `noise` must outlive it.
+  // Notes every name, and those a letter apart. InvalidArgument for shares that
+  // are none, FailedPrecondition for texts without any letter. `noise` must
+  // outlive it.
   static absl::StatusOr<std::unique_ptr<const PairMaker>> Create(
       const SearchTexts& texts, const Noise& noise, const PairConfig& config);
   // Gives these pairs in their order, over and over; a number's is that of the

@@ -1,6 +1,6 @@
 """quaver generate against transformers' generate(), with the shipped corrector.
 
-500 queries, most of them misspelled. A differing token is allowed only where
+500 queries, about half of them misspelled. A differing token is allowed only where
 transformers' two greatest logits are within 1e-4; these are counted.
 """
 import json
