@@ -130,7 +130,8 @@ void BeamSearch::Impl::Score(const BeamOptions& options, size_t source_tokens) {
       own[static_cast<size_t>(*forced)] = beams[b].score;
       continue;
     }
-    const auto sum = static_cast<float>(LogSumExp(own));
+    const RowSummary row = model.kernels().dense.summarise(own.data(), V);
+    const float sum = row.greatest[0] + std::log(row.sum);
     BanTokens(config, options.generation, beams[b].tokens, own.data());
     for (float& score : own) score = score - sum + beams[b].score;
   }

@@ -11,6 +11,11 @@
 // itself would have said up to its first other token stands. Whatever the
 // drafts and whoever shares the passes, the tokens are those of decoding one
 // by one, because a row's logits depend on nothing else (bart.h).
+//
+// A request may also ask how likely given texts are as its answer, and for
+// further answers: the greedy one with one token replaced by the model's second
+// or third choice and greedily gone on from there. All of it shares the
+// source, and what begins alike is computed once.
 #pragma once
 
 #include <cstddef>
@@ -38,6 +43,18 @@ struct GenerationRequest {
   // itself. None: one token a pass.
   std::vector<std::vector<int32_t>> drafts;
   GenerationOptions options;
+  // Texts, as `source` is written, whose probability as an answer is wanted.
+  // They are drafts as well, after `drafts`; the likeliest beyond the first
+  // pass.
+  std::vector<std::vector<int32_t>> scored;
+  // Answers wanted beside the greedy one, at most: those whose beginnings, up
+  // to their other token, are the likeliest, and e^-9 at least.
+  int alternatives = 0;
+};
+
+struct Alternative {
+  std::vector<int32_t> tokens;  // as Generated's
+  double score = 0;
 };
 
 struct Generated {
@@ -46,16 +63,28 @@ struct Generated {
   // first: what generate() returns.
   std::vector<int32_t> tokens;
   double score = 0;  // natural logarithm of the answer's probability
-  int passes = 0;    // of the decoder
+  int passes = 0;    // of the decoder, until the answer was whole
+  // Natural logarithms of the scored texts' probabilities, end included, in the
+  // request's order; forced tokens count 0, as in `score`. Minus infinity for
+  // what can be no answer, and for what the limits have no room for.
+  std::vector<double> scored;
+  // Best first; none is the answer, no two are one.
+  std::vector<Alternative> alternatives;
+  int alternative_passes = 0;  // after the answer was whole
 };
 
 struct GeneratorLimits {
   int max_requests = 8;        // at once
   int max_source_tokens = 64;  // of a request
   int max_target_tokens = 66;  // of a request, start and end included
-  int max_rows = 128;          // of a pass, drafts included; at least requests
+  // Of a pass, drafts included; at least max_requests + max_scored_tokens.
+  int max_rows = 128;
   // Of a request in a pass, of all its drafts together.
   int max_draft_tokens = 48;
+  // Of a request's scored texts, what they begin alike with counted once. Those
+  // that come first have the room; one has it wholly or is not scored.
+  int max_scored_tokens = 0;
+  int max_alternatives = 0;  // of a request
 };
 
 // Runs requests that are at different steps together (continuous batching). One
@@ -68,13 +97,16 @@ class Generator {
   ~Generator();
 
   // InvalidArgument naming what is wrong with the request: no token, too many,
-  // an id that is none. ResourceExhausted when max_requests are active.
+  // an id that is none, too many alternatives. ResourceExhausted when
+  // max_requests are active.
   absl::Status Add(GenerationRequest request);
   // Forgets an active request; false when there is none of that id.
   bool Cancel(uint64_t id);
 
-  // One pass for all active requests; appends those that are done. At most
-  // max_new_tokens passes a request, whatever the drafts.
+  // One pass for all active requests; appends those that are done. A new one
+  // waits while there are no rows for its scored texts. At most max_new_tokens
+  // passes for a request's answer, whatever the drafts, and as many for its
+  // alternatives: those that rows were too few for are left out.
   void Step(std::vector<Generated>* done);
   bool idle() const;
   size_t num_active() const;

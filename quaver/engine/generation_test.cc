@@ -1,7 +1,10 @@
 // Tests of generation: drafts and company change passes, never answers.
 #include "quaver/engine/generation.h"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -61,6 +64,132 @@ Generated Answer(const BartModel& model, GenerationRequest request,
   return done[0];
 }
 
+// Limits with room for all that these tests score and branch.
+GeneratorLimits WideLimits() {
+  GeneratorLimits limits = SmallLimits();
+  limits.max_scored_tokens = 80;
+  limits.max_alternatives = 6;
+  limits.max_rows = 140;
+  return limits;
+}
+
+constexpr double kNever = -std::numeric_limits<double>::infinity();
+constexpr double kLeastBranchScore = -9;  // generation.cc's
+
+// Decodes without a Generator: reads the whole target for each token.
+class Reference {
+ public:
+  Reference(const BartModel& model, Tokens source)
+      : model_(model),
+        source_(std::move(source)),
+        cache_(model, {source_.size(), 32}),
+        workspace_(model, 32) {
+    const uint32_t offsets[] = {0, static_cast<uint32_t>(source_.size())};
+    model.Encode({source_, offsets}, 0, workspace_, cache_);
+  }
+
+  // Logarithms of the probabilities of what follows.
+  std::vector<double> After(const Tokens& tokens) {
+    const size_t M = tokens.size();
+    const auto V = static_cast<size_t>(model_.config().vocab_size);
+    std::vector<uint32_t> positions, seen, seen_offsets = {0};
+    for (uint32_t p = 0; p < M; ++p) {
+      positions.push_back(p);
+      for (uint32_t q = 0; q <= p; ++q) seen.push_back(q);
+      seen_offsets.push_back(static_cast<uint32_t>(seen.size()));
+    }
+    const std::vector<uint32_t> begins(M, 0);
+    const std::vector<uint32_t> ends(M, static_cast<uint32_t>(source_.size()));
+    std::vector<float> logits(M * V);
+    model_.Decode(
+        {tokens, positions, positions, seen, seen_offsets, begins, ends},
+        workspace_, cache_, logits);
+    const auto own = std::span(logits).last(V);
+    double sum = 0;
+    for (const float logit : own) sum += std::exp(double{logit});
+    std::vector<double> scores;
+    for (const float logit : own) scores.push_back(logit - std::log(sum));
+    return scores;
+  }
+
+  // `tokens` and what is likeliest after them.
+  Alternative Complete(Tokens tokens, double score, int max_new_tokens) {
+    while ((tokens.size() == 1 || tokens.back() != 2) &&
+           static_cast<int>(tokens.size()) <= max_new_tokens) {
+      const std::vector<double> scores = After(tokens);
+      const auto best = std::max_element(scores.begin(), scores.end());
+      tokens.push_back(static_cast<int32_t>(best - scores.begin()));
+      score += *best;
+    }
+    return {tokens, score};
+  }
+
+  // The answers that leave `answer` with the best beginnings.
+  std::vector<Alternative> Alternatives(const Tokens& answer, size_t count,
+                                        int max_new_tokens) {
+    std::vector<Alternative> all;  // beginnings
+    Tokens tokens = {answer[0]};
+    double score = 0;
+    for (size_t at = 1; at < answer.size(); ++at) {
+      const std::vector<double> scores = After(tokens);
+      std::vector<int32_t> order(scores.size());
+      for (size_t i = 0; i < order.size(); ++i) {
+        order[i] = static_cast<int32_t>(i);
+      }
+      std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+        return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)];
+      });
+      for (size_t i = 1; i < 3; ++i) {
+        Tokens other = tokens;
+        other.push_back(order[i]);
+        all.push_back({other, score + scores[static_cast<size_t>(order[i])]});
+      }
+      score += scores[static_cast<size_t>(answer[at])];
+      tokens.push_back(answer[at]);
+    }
+    const auto better = [](const Alternative& a, const Alternative& b) {
+      return a.score > b.score;
+    };
+    std::stable_sort(all.begin(), all.end(), better);
+    std::erase_if(all, [](const Alternative& one) {
+      return one.score <= kLeastBranchScore;
+    });
+    if (all.size() > count) all.resize(count);
+    for (Alternative& one : all) {
+      one = Complete(one.tokens, one.score, max_new_tokens);
+    }
+    std::stable_sort(all.begin(), all.end(), better);
+    return all;
+  }
+
+  // Of an answer, the decoder's start left out.
+  double Score(const Tokens& answer) {
+    Tokens tokens = {2};
+    double score = 0;
+    for (const int32_t token : answer) {
+      score += After(tokens)[static_cast<size_t>(token)];
+      tokens.push_back(token);
+    }
+    return score;
+  }
+
+ private:
+  const BartModel& model_;
+  const Tokens source_;
+  BartCache cache_;
+  BartWorkspace workspace_;
+};
+
+// A text as a source is written, near `answer` for odd seeds.
+Tokens RandomText(uint64_t seed, const Tokens& answer) {
+  Tokens text = RandomSource(100 + seed);
+  if (seed % 2 == 0) return text;
+  const size_t same = std::min(answer.size() - 1, size_t{5});
+  text.insert(text.begin() + 1, answer.begin() + 1,
+              answer.begin() + 1 + static_cast<std::ptrdiff_t>(same));
+  return text;
+}
+
 TEST(DraftTreeTest, PlacesAreThoseOfTheNearestBeginnings) {
   const Tokens draft = {10, 11, 12, 13, 14};
   EXPECT_THAT(PlacesAfter(Tokens{}, draft, 1), ElementsAre(0));
@@ -81,6 +210,17 @@ TEST(DraftTreeTest, SharesBeginningsAndKeepsToItsLimits) {
   EXPECT_EQ(MakeDraftTree(Tokens{}, drafts, 10, 2).size(), 2u);
   EXPECT_THAT(MakeDraftTree(Tokens{}, std::vector<Tokens>{}, 10, 10),
               IsEmpty());
+}
+
+TEST(DraftTreeTest, LeavesOutPathsThatDoNotFit) {
+  const std::vector<Tokens> paths = {{5, 6}, {5, 7, 8, 9}, {5, 7}, {}, {5}};
+  const auto tree = MakeTree(paths, 3);
+  ASSERT_EQ(tree.size(), 3u);
+  EXPECT_EQ(FindChild(tree, 0, 7), 2);
+  EXPECT_EQ(FindChild(tree, 2, 8), std::nullopt);
+  const auto more = MakeDraftTree(Tokens{}, paths, 4, 10, tree);
+  EXPECT_EQ(more.size(), 4u);  // 8 as well: drafts may be cut
+  EXPECT_EQ(FindChild(more, 2, 8), 3);
 }
 
 class GenerationTest : public testing::TestWithParam<const Kernels*> {};
@@ -142,6 +282,179 @@ TEST_P(GenerationTest, CompanyChangesNothing) {
   for (const Generated& one : done) {
     EXPECT_EQ(one.tokens, alone[one.id].tokens) << one.id;
     EXPECT_EQ(one.score, alone[one.id].score) << one.id;
+  }
+}
+
+TEST_P(GenerationTest, ScoresAreThoseOfReadingTokenByToken) {
+  TinyBart tiny;  // whose answers would not end by themselves
+  tiny.config["forced_eos_token_id"] = 2;
+  const auto model = MakeModel(tiny, *GetParam());
+  for (uint64_t i = 0; i < 10; ++i) {
+    const Tokens source = RandomSource(i);
+    const Tokens answer = Answer(*model, {.source = source}).tokens;
+    GenerationRequest request = {.source = source, .drafts = {source}};
+    for (uint64_t n = 0; n < 6; ++n) {
+      request.scored.push_back(RandomText(n, answer));
+    }
+    request.scored.push_back(request.scored[1]);
+    request.scored.push_back({0, 2});  // the empty text
+    Reference reference(*model, source);
+    request.scored.push_back({answer.begin() + 1, answer.end()});
+    const Generated found = Answer(*model, request, WideLimits());
+    EXPECT_EQ(found.tokens, answer);
+    ASSERT_EQ(found.scored.size(), 9u);
+    for (size_t n = 0; n < 8; ++n) {
+      const Tokens& text = request.scored[n];
+      EXPECT_NEAR(found.scored[n],
+                  reference.Score({text.begin() + 1, text.end()}), 1e-3)
+          << n;
+    }
+    EXPECT_EQ(found.scored[6], found.scored[1]);
+    EXPECT_EQ(found.scored[8], found.score);
+    EXPECT_EQ(found.passes, 1);
+  }
+}
+
+TEST_P(GenerationTest, AlternativesAreTheBestBranches) {
+  for (const uint64_t seed : {1, 6, 38}) {  // some answers of 6 and 38 end soon
+    TinyBart tiny;
+    tiny.seed = seed;
+    const auto model = MakeModel(tiny, *GetParam());
+    for (uint64_t i = 0; i < 8; ++i) {
+      GenerationRequest request = {.source = RandomSource(i)};
+      request.options.max_new_tokens = 12;
+      const Generated plain = Answer(*model, request);
+      if (i % 2 == 0) request.drafts = {request.source};
+      request.alternatives = 1 + static_cast<int>(i % 6);
+      const Generated found = Answer(*model, request, WideLimits());
+      EXPECT_EQ(found.tokens, plain.tokens);
+      EXPECT_EQ(found.score, plain.score);
+      EXPECT_LE(found.alternative_passes, 12);
+      const auto wanted =
+          Reference(*model, request.source)
+              .Alternatives(found.tokens,
+                            static_cast<size_t>(request.alternatives), 12);
+      EXPECT_GE(wanted.size(), 1u);
+      ASSERT_EQ(found.alternatives.size(), wanted.size());
+      for (size_t n = 0; n < wanted.size(); ++n) {
+        EXPECT_EQ(found.alternatives[n].tokens, wanted[n].tokens)
+            << seed << ", " << i << ": " << n;
+        EXPECT_NEAR(found.alternatives[n].score, wanted[n].score, 1e-3);
+        EXPECT_NE(found.alternatives[n].tokens, found.tokens);
+      }
+    }
+  }
+}
+
+GenerationRequest MixedRequest(uint64_t i, const Tokens& answer) {
+  GenerationRequest request = {.id = i, .source = RandomSource(i)};
+  if (i % 3 != 0) request.drafts = {request.source};
+  for (uint64_t n = 0; n < i % 4; ++n) {
+    request.scored.push_back(RandomText(n, answer));
+  }
+  request.alternatives = static_cast<int>(i % 5);
+  return request;
+}
+
+TEST_P(GenerationTest, CompanyChangesNothingOfWhatElseIsAsked) {
+  const auto model = MakeModel({}, *GetParam());
+  std::map<uint64_t, Generated> alone;
+  std::vector<GenerationRequest> requests;
+  for (uint64_t i = 0; i < 20; ++i) {
+    const Generated plain = Answer(*model, {.source = RandomSource(i)});
+    requests.push_back(MixedRequest(i, plain.tokens));
+    alone[i] = Answer(*model, requests.back(), WideLimits());
+    EXPECT_EQ(alone[i].tokens, plain.tokens);
+    EXPECT_EQ(alone[i].score, plain.score);
+  }
+  GeneratorLimits limits = WideLimits();
+  limits.max_rows = 84;  // the least: new ones have to wait
+  Generator generator(*model, limits);
+  std::vector<Generated> done;
+  size_t next = 0;
+  while (next < 20 || !generator.idle()) {
+    while (next < 20 && generator.num_active() < 4) {
+      ASSERT_TRUE(generator.Add(requests[next++]).ok());
+    }
+    generator.Step(&done);
+  }
+  ASSERT_EQ(done.size(), 20u);
+  for (const Generated& one : done) {
+    const Generated& wanted = alone[one.id];
+    EXPECT_EQ(one.tokens, wanted.tokens) << one.id;
+    EXPECT_EQ(one.score, wanted.score) << one.id;
+    EXPECT_EQ(one.scored, wanted.scored) << one.id;
+    ASSERT_EQ(one.alternatives.size(), wanted.alternatives.size()) << one.id;
+    for (size_t n = 0; n < wanted.alternatives.size(); ++n) {
+      EXPECT_EQ(one.alternatives[n].tokens, wanted.alternatives[n].tokens);
+      EXPECT_EQ(one.alternatives[n].score, wanted.alternatives[n].score);
+    }
+  }
+}
+
+TEST(GeneratorTest, ScoresWhatFitsOnly) {
+  const auto model = MakeModel({}, BestKernels());
+  GenerationRequest request = {.source = RandomSource(1)};
+  request.scored = {{0, 5, 6, 7, 2},     // 3 rows
+                    {0, 5, 6, 8, 9, 2},  // 2 more: too many
+                    {0, 5, 6, 8, 2},     // 1 more
+                    {0, 5, 2, 7, 2},     // goes on after its end
+                    Tokens(25, 5)};      // longer than an answer may be
+  GeneratorLimits limits = WideLimits();
+  limits.max_scored_tokens = 4;
+  const Generated found = Answer(*model, request, limits);
+  const Generated all = Answer(*model, request, WideLimits());
+  EXPECT_EQ(found.tokens, all.tokens);
+  EXPECT_THAT(found.scored, ElementsAre(all.scored[0], kNever, all.scored[2],
+                                        kNever, kNever));
+  EXPECT_GT(all.scored[1], kNever);
+  EXPECT_EQ(all.scored[3], kNever);
+  EXPECT_EQ(all.scored[4], kNever);
+  EXPECT_THAT(Answer(*model, request).scored,  // no room at all
+              testing::Each(kNever));
+}
+
+TEST(GeneratorTest, ForcedTokensCountNothing) {
+  TinyBart tiny;
+  tiny.config["forced_bos_token_id"] = 0;
+  const auto model = MakeModel(tiny, BestKernels());
+  GenerationRequest request = {.source = RandomSource(1)};
+  request.scored = {{0, 5, 6, 2}, {5, 6, 2}};
+  request.alternatives = 3;
+  const Generated found = Answer(*model, request, WideLimits());
+  Reference reference(*model, request.source);
+  const double first = reference.After({2})[0];
+  EXPECT_NEAR(found.scored[0], reference.Score({0, 5, 6, 2}) - first, 1e-3);
+  EXPECT_EQ(found.scored[1], kNever);
+  for (const Alternative& one : found.alternatives) {
+    EXPECT_EQ(one.tokens[1], 0);
+  }
+}
+
+TEST(GeneratorTest, AlternativesTakeTurnsWhereRowsAreFew) {
+  const auto model = MakeModel({}, BestKernels());
+  for (uint64_t i = 0; i < 6; ++i) {
+    GenerationRequest request = {.source = RandomSource(i)};
+    request.options.max_new_tokens = 12;
+    request.alternatives = 5;
+    const Generated all = Answer(*model, request, WideLimits());
+    for (const int rows : {1, 2, 4}) {
+      GeneratorLimits limits = WideLimits();
+      limits.max_requests = 1;
+      limits.max_scored_tokens = 0;
+      limits.max_rows = rows;
+      const Generated some = Answer(*model, request, limits);
+      EXPECT_EQ(some.tokens, all.tokens);
+      EXPECT_LE(some.alternative_passes, 12);
+      for (const Alternative& one : some.alternatives) {
+        const auto same = std::find_if(
+            all.alternatives.begin(), all.alternatives.end(),
+            [&](const Alternative& other) {
+              return other.tokens == one.tokens && other.score == one.score;
+            });
+        EXPECT_NE(same, all.alternatives.end());
+      }
+    }
   }
 }
 
@@ -208,6 +521,10 @@ TEST(GeneratorTest, SaysWhatIsWrongWithARequest) {
   EXPECT_THAT(message({.source = {-1}}), HasSubstr("-1 is no id"));
   EXPECT_THAT(message({.source = {0, 2}, .drafts = {{}}}),
               HasSubstr("a draft has 0 tokens"));
+  EXPECT_THAT(message({.source = {0, 2}, .scored = {{99}}}),
+              HasSubstr("a scored text: 99 is no id"));
+  EXPECT_THAT(message({.source = {0, 2}, .alternatives = 1}),
+              HasSubstr("1 alternatives; there may be 0 to 0"));
   GenerationRequest request = {.source = {0, 2}};
   request.options.max_new_tokens = 0;
   EXPECT_THAT(message(request), HasSubstr("max_new_tokens"));

@@ -13,6 +13,17 @@ enum class Epilogue {
   kBiasResidual,  // y = x W^T + b + residual
 };
 
+// The greatest values of a row, and what its softmax divides by: the logarithm
+// of value x's probability is x - greatest[0] - log(sum).
+struct RowSummary {
+  static constexpr size_t kCount = 3;
+  // Greatest first, of equal ones the first; minus infinity and 0 where there
+  // are fewer.
+  float greatest[kCount];
+  uint32_t index[kCount];
+  float sum;  // of e^(x - greatest[0])
+};
+
 // M rows, N outputs, K inputs, D model width, H heads, T tokens of a sequence.
 // Weights are packed once by `pack` for the table that reads them. Every sum
 // runs over K (or the keys, or D) in one fixed order; rows do not influence
@@ -52,6 +63,8 @@ struct DenseKernels {
                      size_t stride, const uint32_t* rows,     // [N]
                      size_t N, size_t H, size_t D, float* scratch,
                      float* out);  // [D]
+  // Values may be minus infinity; what is not a number is never a greatest.
+  RowSummary (*summarise)(const float* x, size_t N);
 };
 
 }  // namespace quaver

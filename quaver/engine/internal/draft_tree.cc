@@ -5,29 +5,39 @@
 #include <numeric>
 
 namespace quaver {
+
+std::optional<int32_t> FindChild(std::span<const DraftNode> nodes,
+                                 int32_t parent, int32_t token) {
+  const auto child =
+      std::find_if(nodes.begin(), nodes.end(), [&](const DraftNode& node) {
+        return node.parent == parent && node.token == token;
+      });
+  if (child == nodes.end()) return std::nullopt;
+  return static_cast<int32_t>(child - nodes.begin());
+}
+
 namespace {
 
 constexpr size_t kMaxPlaces = 3;
 
-// Adds a path below the root, sharing what is there already.
-void AddPath(std::span<const int32_t> tokens, size_t max_nodes,
+// Adds a path below the root, sharing what is there already; false when
+// max_nodes came first.
+bool AddPath(std::span<const int32_t> tokens, size_t max_nodes,
              std::vector<DraftNode>* nodes) {
   int32_t parent = -1;
   int32_t depth = 0;
   for (const int32_t token : tokens) {
     ++depth;
-    const auto known =
-        std::find_if(nodes->begin(), nodes->end(), [&](const DraftNode& node) {
-          return node.parent == parent && node.token == token;
-        });
-    if (known != nodes->end()) {
-      parent = static_cast<int32_t>(known - nodes->begin());
+    const auto known = FindChild(*nodes, parent, token);
+    if (known) {
+      parent = *known;
       continue;
     }
-    if (nodes->size() == max_nodes) return;
+    if (nodes->size() >= max_nodes) return false;
     nodes->push_back({token, parent, depth});
     parent = static_cast<int32_t>(nodes->size()) - 1;
   }
+  return true;
 }
 
 }  // namespace
@@ -61,8 +71,7 @@ std::vector<size_t> PlacesAfter(std::span<const int32_t> answer,
 std::vector<DraftNode> MakeDraftTree(
     std::span<const int32_t> answer,
     std::span<const std::vector<int32_t>> drafts, size_t max_nodes,
-    size_t max_depth) {
-  std::vector<DraftNode> nodes;
+    size_t max_depth, std::vector<DraftNode> nodes) {
   for (size_t rank = 0; rank < kMaxPlaces; ++rank) {
     for (const std::vector<int32_t>& draft : drafts) {
       // Nothing was mended yet: there is one place.
@@ -73,6 +82,16 @@ std::vector<DraftNode> MakeDraftTree(
       AddPath(rest.subspan(0, std::min(rest.size(), max_depth)), max_nodes,
               &nodes);
     }
+  }
+  return nodes;
+}
+
+std::vector<DraftNode> MakeTree(std::span<const std::vector<int32_t>> paths,
+                                size_t max_nodes) {
+  std::vector<DraftNode> nodes;
+  for (const std::vector<int32_t>& path : paths) {
+    const size_t before = nodes.size();
+    if (!AddPath(path, max_nodes, &nodes)) nodes.resize(before);
   }
   return nodes;
 }

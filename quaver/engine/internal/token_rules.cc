@@ -2,7 +2,6 @@
 #include "quaver/engine/internal/token_rules.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 namespace quaver {
@@ -40,15 +39,6 @@ void BanTokens(const BartConfig& config, const GenerationOptions& options,
   if (static_cast<int>(tokens.size()) - 1 < options.min_new_tokens) {
     logits[config.eos_id] = kNever;
   }
-}
-
-double LogSumExp(std::span<const float> values) {
-  const float greatest = *std::max_element(values.begin(), values.end());
-  double sum = 0;
-  for (const float value : values) {
-    sum += std::exp(static_cast<double>(value - greatest));
-  }
-  return greatest + std::log(sum);
 }
 
 absl::StatusOr<GenerationOptions> CheckOptions(GenerationOptions options,

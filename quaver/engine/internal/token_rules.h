@@ -22,9 +22,6 @@ std::optional<int32_t> ForcedToken(const BartConfig& config,
 void BanTokens(const BartConfig& config, const GenerationOptions& options,
                std::span<const int32_t> tokens, float* logits);
 
-// The logarithm of the sum of e^x, in double precision.
-double LogSumExp(std::span<const float> values);
-
 // InvalidArgument naming what is wrong; else options within the limits.
 absl::StatusOr<GenerationOptions> CheckOptions(GenerationOptions options,
                                                int max_target_tokens);

@@ -63,6 +63,9 @@ struct Vec {
     const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
   }
+  static bool AnyAtLeast(Float a, Float b) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ)) != 0;
+  }
   static void Prefetch(const float* from) {
     _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0);
   }

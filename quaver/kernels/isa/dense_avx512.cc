@@ -48,6 +48,9 @@ struct Vec {
   }
   static float Sum(Float a) { return _mm512_reduce_add_ps(a); }
   static float MaxOf(Float a) { return _mm512_reduce_max_ps(a); }
+  static bool AnyAtLeast(Float a, Float b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ) != 0;
+  }
   static void Prefetch(const float* from) {
     _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0);
   }

@@ -116,10 +116,36 @@ void AttendRow(const float* query, const float* keys, const float* values,
   }
 }
 
+RowSummary Summarise(const float* x, size_t N) {
+  RowSummary row{};
+  for (size_t rank = 0; rank < RowSummary::kCount; ++rank) {
+    row.greatest[rank] = -HUGE_VALF;
+    for (uint32_t n = 0; n < N; ++n) {
+      bool taken = false;
+      for (size_t r = 0; r < rank; ++r) taken = taken || row.index[r] == n;
+      if (taken || !(x[n] > row.greatest[rank])) continue;
+      row.greatest[rank] = x[n];
+      row.index[rank] = n;
+    }
+  }
+  double sum = 0;
+  for (size_t n = 0; n < N; ++n) {
+    sum += std::exp(static_cast<double>(x[n]) - row.greatest[0]);
+  }
+  row.sum = static_cast<float>(sum);
+  return row;
+}
+
 }  // namespace
 
-const DenseKernels kDenseScalar = {
-    PackedSize,       Pack,     Gemm, LayerNorm, AttentionScratch, Attention,
-    AttendRowScratch, AttendRow};
+const DenseKernels kDenseScalar = {PackedSize,
+                                   Pack,
+                                   Gemm,
+                                   LayerNorm,
+                                   AttentionScratch,
+                                   Attention,
+                                   AttendRowScratch,
+                                   AttendRow,
+                                   Summarise};
 
 }  // namespace quaver

@@ -337,9 +337,80 @@ void AttendRow(const float* query, const float* keys, const float* values,
   }
 }
 
-constexpr DenseKernels kTable = {
-    PackedSize,       Pack,     Gemm, LayerNorm, AttentionScratch, Attention,
-    AttendRowScratch, AttendRow};
+constexpr float kNever = -__builtin_huge_valf();
+
+// The values from x[i] on, minus infinity beyond N.
+Float LoadOrNever(const float* x, size_t i, size_t N) {
+  if (N - i >= kLanes) return Vec::Load(x + i);
+  alignas(64) float part[kLanes];
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    part[lane] = i + lane < N ? x[i + lane] : kNever;
+  }
+  return Vec::Load(part);
+}
+
+// Behind what is as great: the caller goes by rising index.
+void Insert(float value, size_t index, RowSummary* row) {
+  size_t rank = RowSummary::kCount;
+  while (rank > 0 && value > row->greatest[rank - 1]) --rank;
+  if (rank == RowSummary::kCount) return;
+  for (size_t r = RowSummary::kCount - 1; r > rank; --r) {
+    row->greatest[r] = row->greatest[r - 1];
+    row->index[r] = row->index[r - 1];
+  }
+  row->greatest[rank] = value;
+  row->index[rank] = static_cast<uint32_t>(index);
+}
+
+// Each lane's three greatest hold the row's three greatest; where these lie is
+// seen while the powers are summed.
+RowSummary Summarise(const float* x, size_t N) {
+  static_assert(RowSummary::kCount == 3);
+  constexpr size_t kSummed = 1024;
+  Float first = Vec::Set(kNever), second = first, third = first;
+  for (size_t i = 0; i < N; i += kLanes) {
+    const Float value = LoadOrNever(x, i, N);
+    const Float below_first = Vec::Min(first, value);
+    first = Vec::Max(first, value);
+    const Float below_second = Vec::Min(second, below_first);
+    second = Vec::Max(second, below_first);
+    third = Vec::Max(third, below_second);
+  }
+  alignas(64) float lanes[3 * kLanes];
+  Vec::Store(lanes, first);
+  Vec::Store(lanes + kLanes, second);
+  Vec::Store(lanes + 2 * kLanes, third);
+  constexpr RowSummary kNothing = {{kNever, kNever, kNever}, {0, 0, 0}, 0};
+  RowSummary row = kNothing;
+  for (const float value : lanes) Insert(value, 0, &row);
+  const Float greatest = Vec::Set(row.greatest[0]);
+  const Float least = Vec::Set(row.greatest[2]);
+  row = kNothing;
+  Float sum = Vec::Zero(), part = Vec::Zero();  // a long sum loses digits
+  for (size_t i = 0; i < N; i += kLanes) {
+    if (i % kSummed == 0) {
+      sum = Vec::Add(sum, part);
+      part = Vec::Zero();
+    }
+    const Float value = LoadOrNever(x, i, N);
+    part = Vec::Add(part, ExpOfNegative(Vec::Sub(value, greatest)));
+    if (!Vec::AnyAtLeast(value, least)) continue;
+    const size_t end = N - i < kLanes ? N : i + kLanes;
+    for (size_t n = i; n < end; ++n) Insert(x[n], n, &row);
+  }
+  row.sum = Vec::Sum(Vec::Add(sum, part));
+  return row;
+}
+
+constexpr DenseKernels kTable = {PackedSize,
+                                 Pack,
+                                 Gemm,
+                                 LayerNorm,
+                                 AttentionScratch,
+                                 Attention,
+                                 AttendRowScratch,
+                                 AttendRow,
+                                 Summarise};
 
 }  // namespace
 }  // namespace quaver
