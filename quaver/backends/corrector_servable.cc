@@ -1,0 +1,257 @@
+// See corrector_servable.h.
+#include "quaver/backends/corrector_servable.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <utility>
+
+#include <fmt/ranges.h>
+
+#include "quaver/base/check.h"
+#include "quaver/text/normalize.h"
+
+namespace quaver {
+namespace {
+
+constexpr char kText[] = "TEXT";
+constexpr char kCandidates[] = "CANDIDATES";
+constexpr char kAlternatives[] = "ALTERNATIVES";
+constexpr double kNever = -std::numeric_limits<double>::infinity();
+
+// Of the scored candidates and of the drafts in a pass: 8 candidates that do
+// not begin alike have about 100 tokens.
+constexpr int kMaxScoredTokens = 128;
+constexpr int kMaxDraftTokens = 48;
+
+absl::Status CheckTexts(const Tensor& tensor) {
+  if (tensor.datatype != Datatype::kBytes) {
+    return absl::InvalidArgumentError(
+        fmt::format("input {} is not of datatype BYTES", tensor.name));
+  }
+  if (tensor.shape.size() != 1 || tensor.shape[0] < 0 ||
+      static_cast<size_t>(tensor.shape[0]) != tensor.strings.size()) {
+    return absl::InvalidArgumentError(fmt::format(
+        "input {} has shape [{}] and {} elements; expected [number of texts]",
+        tensor.name, fmt::join(tensor.shape, ", "), tensor.strings.size()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int> ReadNumber(const Tensor& tensor, int greatest) {
+  int32_t number = 0;
+  if (tensor.datatype != Datatype::kInt32) {
+    return absl::InvalidArgumentError(
+        fmt::format("input {} is not of datatype INT32", tensor.name));
+  }
+  if (tensor.shape != std::vector<int64_t>{1} ||
+      tensor.raw.size() != sizeof(number)) {
+    return absl::InvalidArgumentError(fmt::format(
+        "input {} has shape [{}] and {} bytes; expected [1]", tensor.name,
+        fmt::join(tensor.shape, ", "), tensor.raw.size()));
+  }
+  std::memcpy(&number, tensor.raw.data(), sizeof(number));
+  if (number < 0 || number > greatest) {
+    return absl::InvalidArgumentError(fmt::format(
+        "input {} is {}; it has to be 0 to {}", tensor.name, number, greatest));
+  }
+  return number;
+}
+
+template <typename Value>
+Tensor MakeTensor(const char* name, Datatype datatype,
+                  const std::vector<Value>& values) {
+  const auto bytes = std::as_bytes(std::span(values));
+  return {name,
+          datatype,
+          {static_cast<int64_t>(values.size())},
+          {},
+          {bytes.begin(), bytes.end()}};
+}
+
+GeneratorLimits Limits(const BartConfig& config) {
+  GeneratorLimits limits;
+  limits.max_requests = 1;
+  limits.max_source_tokens =
+      std::min(CorrectorServable::kMaxTokens, config.max_positions);
+  // The decoder's start comes before it.
+  limits.max_target_tokens =
+      std::min(CorrectorServable::kMaxTokens + 1, config.max_positions);
+  limits.max_draft_tokens = kMaxDraftTokens;
+  limits.max_scored_tokens = kMaxScoredTokens;
+  limits.max_alternatives = CorrectorServable::kMaxAlternatives;
+  limits.max_rows = 1 + kMaxScoredTokens + kMaxDraftTokens;
+  return limits;
+}
+
+}  // namespace
+
+struct CorrectorServable::Query {
+  std::string text;
+  std::vector<std::string> candidates;
+  int alternatives = 0;
+};
+
+absl::StatusOr<std::unique_ptr<CorrectorServable>> CorrectorServable::Create(
+    const CorrectorConfig& config, const Kernels& kernels) {
+  if (config.num_instances < 0 || config.max_waiting < 0) {
+    return absl::InvalidArgumentError(
+        "CorrectorConfig: num_instances or max_waiting is negative");
+  }
+  ASSIGN_OR_RETURN(auto model, BartModel::Load(config.model_folder, kernels));
+  ASSIGN_OR_RETURN(auto tokenizer, Bpe::Load(config.model_folder));
+  if (tokenizer->vocab_size() > model->config().vocab_size) {
+    return absl::InvalidArgumentError(fmt::format(
+        "{}: the tokenizer has {} tokens, config.json's vocab_size is {}",
+        config.model_folder, tokenizer->vocab_size(),
+        model->config().vocab_size));
+  }
+  if (model->config().max_positions <= kMaxIdsAround) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: {} positions leave no room for a text",
+                    config.model_folder, model->config().max_positions));
+  }
+  return std::unique_ptr<CorrectorServable>(
+      new CorrectorServable(config, std::move(model), std::move(tokenizer)));
+}
+
+CorrectorServable::CorrectorServable(const CorrectorConfig& config,
+                                     std::unique_ptr<const BartModel> model,
+                                     std::unique_ptr<const Bpe> tokenizer)
+    : model_(std::move(model)),
+      tokenizer_(std::move(tokenizer)),
+      max_tokens_(Limits(model_->config()).max_source_tokens),
+      pool_({config.num_instances, config.max_waiting}) {
+  for (int i = 0; i < pool_.num_instances(); ++i) {
+    generators_.push_back(
+        std::make_unique<Generator>(*model_, Limits(model_->config())));
+  }
+}
+
+std::vector<TensorSpec> CorrectorServable::inputs() const {
+  return {{kText, Datatype::kBytes, {1}},
+          {kCandidates, Datatype::kBytes, {-1}},
+          {kAlternatives, Datatype::kInt32, {1}}};
+}
+
+std::vector<TensorSpec> CorrectorServable::outputs() const {
+  return {{"ANSWERS", Datatype::kBytes, {-1}},
+          {"SCORES", Datatype::kFp32, {-1}},
+          {"CANDIDATE_SCORES", Datatype::kFp32, {-1}},
+          {"PASSES", Datatype::kInt32, {1}}};
+}
+
+absl::StatusOr<CorrectorServable::Query> CorrectorServable::Read(
+    const Tensors& request) {
+  Query query;
+  std::vector<std::string> seen;
+  for (const Tensor& tensor : request) {
+    if (std::find(seen.begin(), seen.end(), tensor.name) != seen.end()) {
+      return absl::InvalidArgumentError(
+          fmt::format("input {} is there twice", tensor.name));
+    }
+    seen.push_back(tensor.name);
+    if (tensor.name == kAlternatives) {
+      ASSIGN_OR_RETURN(query.alternatives,
+                       ReadNumber(tensor, kMaxAlternatives));
+    } else if (tensor.name == kCandidates) {
+      RETURN_IF_ERROR(CheckTexts(tensor));
+      query.candidates = tensor.strings;
+    } else if (tensor.name == kText) {
+      RETURN_IF_ERROR(CheckTexts(tensor));
+      if (tensor.strings.size() != 1) {
+        return absl::InvalidArgumentError(fmt::format(
+            "input {} has {} texts; expected 1", kText, tensor.strings.size()));
+      }
+      query.text = tensor.strings[0];
+    } else {
+      return absl::InvalidArgumentError(
+          fmt::format("input {} is none of {}, {}, {}", tensor.name, kText,
+                      kCandidates, kAlternatives));
+    }
+  }
+  if (std::find(seen.begin(), seen.end(), kText) == seen.end()) {
+    return absl::InvalidArgumentError(
+        fmt::format("there is no input {}", kText));
+  }
+  return query;
+}
+
+std::vector<int32_t> CorrectorServable::Tokenize(
+    const std::string& text) const {
+  if (text.size() > kMaxBytes) return {};
+  auto ids = tokenizer_->Encode(text, max_tokens_ + 1);
+  if (ids.size() > static_cast<size_t>(max_tokens_)) ids.clear();
+  return ids;
+}
+
+std::string CorrectorServable::AnswerText(
+    const std::vector<int32_t>& tokens) const {
+  std::u32string text = ToCodePoints(tokenizer_->Decode(tokens));
+  for (char32_t& c : text) {
+    if (c == U'\u2028' || c == U'\u2029') c = U' ';  // they end lines as well
+  }
+  return CleanUtf8(ToUtf8(text));
+}
+
+Tensors CorrectorServable::Write(const Query& query,
+                                 const Generated& found) const {
+  std::vector<std::string> answers;
+  std::vector<float> scores;
+  const auto add = [&](const std::vector<int32_t>& tokens, double score) {
+    std::string text = AnswerText(tokens);
+    // Other tokens may be the same text.
+    if (std::find(answers.begin(), answers.end(), text) != answers.end() ||
+        (text.empty() && !answers.empty())) {
+      return;
+    }
+    answers.push_back(std::move(text));
+    scores.push_back(static_cast<float>(score));
+  };
+  if (!found.tokens.empty()) add(found.tokens, found.score);
+  for (const Alternative& one : found.alternatives) add(one.tokens, one.score);
+  std::vector<float> candidate_scores(found.scored.begin(), found.scored.end());
+  candidate_scores.resize(query.candidates.size(), static_cast<float>(kNever));
+  const std::vector<int32_t> passes = {found.passes + found.alternative_passes};
+  const auto num_answers = static_cast<int64_t>(answers.size());
+  return {{"ANSWERS", Datatype::kBytes, {num_answers}, std::move(answers), {}},
+          MakeTensor("SCORES", Datatype::kFp32, scores),
+          MakeTensor("CANDIDATE_SCORES", Datatype::kFp32, candidate_scores),
+          MakeTensor("PASSES", Datatype::kInt32, passes)};
+}
+
+absl::StatusOr<Tensors> CorrectorServable::Infer(const Tensors& request) {
+  ASSIGN_OR_RETURN(const Query query, Read(request));
+  GenerationRequest task;
+  task.source = Tokenize(query.text);
+  const BpeSpec& spec = tokenizer_->spec();
+  if (task.source.size() <= spec.before.size() + spec.after.size()) {
+    return Write(query, {});
+  }
+  task.drafts = {task.source};
+  task.alternatives = query.alternatives;
+  std::vector<bool> scored(std::min(query.candidates.size(), kMaxScored));
+  for (size_t i = 0; i < scored.size(); ++i) {
+    std::vector<int32_t> ids = Tokenize(query.candidates[i]);
+    scored[i] = !ids.empty();
+    if (scored[i]) task.scored.push_back(std::move(ids));
+  }
+  std::vector<Generated> done;
+  {
+    ASSIGN_OR_RETURN(const InstancePool::Lease lease, pool_.Acquire());
+    Generator& generator = *generators_[static_cast<size_t>(lease.index())];
+    RETURN_IF_ERROR(generator.Add(std::move(task)));
+    while (!generator.idle()) generator.Step(&done);
+  }
+  QUAVER_CHECK(done.size() == 1);
+  std::vector<double>& scores = done[0].scored;
+  for (size_t i = 0; i < scored.size(); ++i) {  // those that were too long
+    if (!scored[i]) {
+      scores.insert(scores.begin() + static_cast<std::ptrdiff_t>(i), kNever);
+    }
+  }
+  return Write(query, done[0]);
+}
+
+}  // namespace quaver

@@ -1,0 +1,83 @@
+// The spell corrector's model as a servable: a query in, corrections out.
+//
+//   ASSIGN_OR_RETURN(auto corrector, CorrectorServable::Create(
+//       {.model_folder = "models/corrector"}, BestKernels()));
+//   corrector->Infer({text, candidates, alternatives});
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "quaver/base/status.h"
+#include "quaver/engine/bart.h"
+#include "quaver/engine/generation.h"
+#include "quaver/sched/instances.h"
+#include "quaver/sched/servable.h"
+#include "quaver/text/bpe.h"
+
+namespace quaver {
+
+struct CorrectorConfig {
+  std::string model_folder;
+  int num_instances = 0;   // calls that compute at once; 0: AvailableCores()
+  int max_waiting = 1024;  // further calls in line before Unavailable
+};
+
+// Inputs
+//   TEXT BYTES[1]           in the form that the model was trained on
+//   CANDIDATES BYTES[C]     optional: texts whose probability is wanted
+//   ALTERNATIVES INT32[1]   optional, 0 to kMaxAlternatives: answers wanted
+//                           beside the greedy one
+// Outputs
+//   ANSWERS BYTES[n]        the greedy answer, then others, best first, no two
+//                           alike: UTF-8 without control characters or spaces
+//                           around
+//   SCORES FP32[n]          natural logarithms of their probabilities
+//   CANDIDATE_SCORES FP32[C]  of the candidates, in their order
+//   PASSES INT32[1]         of the decoder, all in all
+//
+// Thread-safe. A call computes on one instance, in the caller's thread: the
+// encoder once, then a pass of the decoder for all that is wanted where the
+// answer is near the text or a candidate, and two or three for the
+// alternatives. An instance has about 10 MiB for a vocabulary of 8,192.
+class CorrectorServable : public Servable {
+ public:
+  static constexpr int kMaxAlternatives = 8;
+  // Of the candidates, those that come first; more score minus infinity.
+  static constexpr size_t kMaxScored = 16;
+  // Tokens of a text or a candidate, <s> and </s> included, where the model has
+  // as many positions.
+  static constexpr int kMaxTokens = 64;
+  static constexpr size_t kMaxBytes = 2048;
+
+  // Errors as BartModel::Load's and Bpe::Load's.
+  static absl::StatusOr<std::unique_ptr<CorrectorServable>> Create(
+      const CorrectorConfig& config, const Kernels& kernels);
+
+  std::vector<TensorSpec> inputs() const override;
+  std::vector<TensorSpec> outputs() const override;
+  // Any bytes. A text that is empty or too long has no answers, 0 passes, and
+  // candidates that score minus infinity; so does a candidate that is too long.
+  absl::StatusOr<Tensors> Infer(const Tensors& request) override;
+
+ private:
+  struct Query;
+  CorrectorServable(const CorrectorConfig& config,
+                    std::unique_ptr<const BartModel> model,
+                    std::unique_ptr<const Bpe> tokenizer);
+  static absl::StatusOr<Query> Read(const Tensors& request);
+  // No ids when the text is too long.
+  std::vector<int32_t> Tokenize(const std::string& text) const;
+  std::string AnswerText(const std::vector<int32_t>& tokens) const;
+  Tensors Write(const Query& query, const Generated& found) const;
+
+  std::unique_ptr<const BartModel> model_;
+  std::unique_ptr<const Bpe> tokenizer_;
+  int max_tokens_;
+  InstancePool pool_;
+  std::vector<std::unique_ptr<Generator>> generators_;  // one an instance
+};
+
+}  // namespace quaver
