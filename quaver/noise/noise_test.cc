@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "quaver/base/file.h"
-#include "quaver/noise/keyboard.h"
+#include "quaver/text/keyboard.h"
 #include "quaver/text/compare.h"
 #include "quaver/text/edit_distance.h"
 #include "quaver/text/normalize.h"

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "quaver/noise/internal/pick.h"
-#include "quaver/noise/keyboard.h"
+#include "quaver/text/keyboard.h"
 #include "quaver/text/compare.h"
 
 namespace quaver {

@@ -1,5 +1,5 @@
 // The QWERTY keyboard as a table of neighbours.
-#include "quaver/noise/keyboard.h"
+#include "quaver/text/keyboard.h"
 
 #include <array>
 
