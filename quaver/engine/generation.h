@@ -48,7 +48,7 @@ struct GenerationRequest {
   // pass.
   std::vector<std::vector<int32_t>> scored;
   // Answers wanted beside the greedy one, at most: those whose beginnings, up
-  // to their other token, are the likeliest, and e^-9 at least.
+  // to their other token, are the likeliest, and e^-4 at least.
   int alternatives = 0;
 };
 

@@ -74,7 +74,7 @@ GeneratorLimits WideLimits() {
 }
 
 constexpr double kNever = -std::numeric_limits<double>::infinity();
-constexpr double kLeastBranchScore = -9;  // generation.cc's
+constexpr double kLeastBranchScore = -4;  // generation.cc's
 
 // Decodes without a Generator: reads the whole target for each token.
 class Reference {

@@ -52,15 +52,7 @@ class Walk {
       row[j + 1] = static_cast<uint8_t>(edits);
       least = std::min(least, row[j + 1]);
     }
-    // A swap may still come back to the row before.
-    if (i > 0) least = std::min<uint8_t>(least, LeastSwap(i));
     return least;
-  }
-  uint8_t LeastSwap(size_t i) const {
-    const auto& row = rows_[i];
-    const auto least =
-        std::min_element(row.begin(), row.begin() + word_.size() + 1);
-    return static_cast<uint8_t>(*least + 1);
   }
 
   std::string_view word_;

@@ -30,11 +30,10 @@ constexpr std::array<std::pair<char32_t, char32_t>, 8> kDigitShapes = {{
 }};
 
 bool LookAlike(char32_t a, char32_t b) {
-  return std::any_of(kDigitShapes.begin(), kDigitShapes.end(),
-                     [&](const auto& pair) {
-                       return pair == std::pair(a, b) ||
-                              pair == std::pair(b, a);
-                     });
+  return std::any_of(
+      kDigitShapes.begin(), kDigitShapes.end(), [&](const auto& pair) {
+        return pair == std::pair(a, b) || pair == std::pair(b, a);
+      });
 }
 
 float ReplaceCost(char32_t a, char32_t b) {
@@ -54,6 +53,8 @@ std::u32string FirstLetters(std::string_view utf8) {
   if (letters.size() > kMaxCompared) letters.resize(kMaxCompared);
   return letters;
 }
+
+bool IsLetter(char c) { return c >= 'a' && c <= 'z'; }
 
 bool IsVowel(char c) {
   return c == 'a' || c == 'e' || c == 'i' || c == 'o' || c == 'u' || c == 'y';
@@ -140,14 +141,12 @@ float KeyDistance(std::string_view typed, std::string_view meant) {
 std::string SoundForm(std::string_view normalized) {
   std::string sound;
   for (size_t i = 0; i < normalized.size();) {
-    const bool silent =
-        normalized[i] == 'e' &&
-        (i + 1 == normalized.size() || normalized[i + 1] == ' ') && i > 0 &&
-        !IsVowel(normalized[i - 1]);
-    const Sound next =
-        silent ? Sound{"", 1} : NextSound(normalized.substr(i));
+    const bool ends = i + 1 == normalized.size() || normalized[i + 1] == ' ';
+    const bool silent = normalized[i] == 'e' && ends && i > 0 &&
+                        normalized[i - 1] != ' ' && !IsVowel(normalized[i - 1]);
+    const Sound next = silent ? Sound{"", 1} : NextSound(normalized.substr(i));
     for (const char c : next.form) {
-      if (c == ' ' || sound.empty() || sound.back() != c) sound += c;
+      if (!IsLetter(c) || sound.empty() || sound.back() != c) sound += c;
     }
     i += next.length;
   }

@@ -15,8 +15,9 @@ float KeyDistance(std::string_view typed, std::string_view meant);
 
 // A word as English ears write it down: "f" for "ph", "k" for "c", "ck" and
 // "q", "r" for "wr", one letter for two, one vowel for each group of them, "h"
-// and a final "e" not at all. Equal forms sound alike; letters that are not a
-// to z stay. A normalised text in, its spaces stay. O(bytes).
+// and a final "e" (but after "c" or a "g" alone) not at all. Equal forms sound
+// alike; what is not a to z stays. A normalised text in, its spaces stay, valid
+// UTF-8 out. O(bytes).
 std::string SoundForm(std::string_view normalized);
 
 }  // namespace quaver

@@ -12,7 +12,7 @@ namespace {
 
 // An alternative less likely than this when it leaves the answer is not
 // followed.
-constexpr double kLeastBranchScore = -9;
+constexpr double kLeastBranchScore = -4;
 
 }  // namespace
 
