@@ -303,33 +303,36 @@ HitLists SegmentSearch::Prefix(int count) {
   return hits;
 }
 
-// Numbers the hits of a leg and adds them to the candidates, sorted by doc.
+// Numbers the hits of a leg and adds them to the candidates.
 void AddLeg(Leg leg, const std::vector<LegHit>& hits,
-            std::vector<std::pair<Candidate, Leg>>& all) {
+            std::vector<Candidate>& all) {
   for (size_t i = 0; i < hits.size(); ++i) {
     Candidate candidate{.doc = hits[i].doc};
     candidate.scores[static_cast<int>(leg)] = hits[i].score;
     candidate.ranks[static_cast<int>(leg)] =
         static_cast<uint16_t>(std::min<size_t>(i + 1, UINT16_MAX));
-    all.emplace_back(candidate, leg);
+    all.push_back(candidate);
   }
 }
 
-std::vector<Candidate> Merge(std::vector<std::pair<Candidate, Leg>> all) {
-  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
-    return a.first.doc < b.first.doc;
+// By document, with what all legs say of it in one.
+void Merge(std::vector<Candidate>& all) {
+  std::sort(all.begin(), all.end(), [](const Candidate& a, const Candidate& b) {
+    return a.doc < b.doc;
   });
-  std::vector<Candidate> candidates;
-  for (const auto& [hit, leg] : all) {
-    if (candidates.empty() || candidates.back().doc != hit.doc) {
-      candidates.push_back(hit);
+  size_t kept = 0;
+  for (const Candidate& hit : all) {
+    if (kept == 0 || all[kept - 1].doc != hit.doc) {
+      all[kept++] = hit;
       continue;
     }
-    const int i = static_cast<int>(leg);
-    candidates.back().scores[i] = hit.scores[i];
-    candidates.back().ranks[i] = hit.ranks[i];
+    for (size_t leg = 0; leg < kNumLegs; ++leg) {
+      if (hit.ranks[leg] == 0) continue;
+      all[kept - 1].scores[leg] = hit.scores[leg];
+      all[kept - 1].ranks[leg] = hit.ranks[leg];
+    }
   }
-  return candidates;
+  all.resize(kept);
 }
 
 }  // namespace
@@ -340,13 +343,13 @@ const char* Name(Leg leg) {
   return kNames[static_cast<int>(leg)];
 }
 
-std::vector<Candidate> Retrieve(const RetrieverConfig& config,
-                                const Segment& segment, const Query& query,
-                                std::span<const float> embedding,
-                                const AcceptDoc& accept,
-                                RetrieverScratch& scratch) {
+std::vector<Candidate> RetrieveByWords(const RetrieverConfig& config,
+                                       const Segment& segment,
+                                       const Query& query,
+                                       const AcceptDoc& accept,
+                                       RetrieverScratch& scratch) {
   SegmentSearch search(segment, query, accept, scratch);
-  std::vector<std::pair<Candidate, Leg>> all;
+  std::vector<Candidate> all;
   const auto add = [&](Leg leg, HitLists lists, const auto& counts) {
     for (int type = 0; type < kMaxDocumentTypes; ++type) {
       KeepBest(lists[type], counts[type]);
@@ -357,17 +360,23 @@ std::vector<Candidate> Retrieve(const RetrieverConfig& config,
   add(Leg::kPrefix, search.Prefix(config.other_candidates[0]),
       config.other_candidates);
   add(Leg::kWords, search.Words(), config.other_candidates);
-  if (!embedding.empty() && segment.vectors() != nullptr) {
-    VectorParams params;
-    params.num_results = static_cast<size_t>(config.meaning_candidates);
-    std::vector<LegHit> hits;
-    for (const VectorHit& hit :
-         segment.vectors()->Search(embedding, params, accept)) {
-      hits.push_back({hit.item, hit.score});
-    }
-    AddLeg(Leg::kMeaning, hits, all);
+  Merge(all);
+  return all;
+}
+
+void AddByMeaning(const RetrieverConfig& config, const Segment& segment,
+                  std::span<const float> embedding, const AcceptDoc& accept,
+                  std::vector<Candidate>& candidates) {
+  if (embedding.empty() || segment.vectors() == nullptr) return;
+  VectorParams params;
+  params.num_results = static_cast<size_t>(config.meaning_candidates);
+  std::vector<LegHit> hits;
+  for (const VectorHit& hit :
+       segment.vectors()->Search(embedding, params, accept)) {
+    hits.push_back({hit.item, hit.score});
   }
-  return Merge(std::move(all));
+  AddLeg(Leg::kMeaning, hits, candidates);
+  Merge(candidates);
 }
 
 std::vector<Candidate> RetrievePopular(const Segment& segment, int count,

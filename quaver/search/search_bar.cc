@@ -7,6 +7,7 @@
 #include "quaver/base/clock.h"
 #include "quaver/base/mutex.h"
 #include "quaver/search/acceptor.h"
+#include "quaver/search/corrector.h"
 #include "quaver/search/highlight.h"
 #include "quaver/search/query.h"
 #include "quaver/search/query_encoder.h"
@@ -28,6 +29,8 @@ constexpr size_t kMaxFacetValues = 50;
 // Who types an artist's whole name and nothing else mostly means the artist,
 // rather than a song that mentions the name.
 constexpr double kArtistBonus = 0.05;
+// Hits that a correction is looked for among.
+constexpr size_t kMaxNear = 24;
 
 // A candidate with its score.
 struct Ranked {
@@ -38,6 +41,7 @@ struct Ranked {
 };
 
 using RankedByType = std::array<std::vector<Ranked>, kNumEntityTypes>;
+using SegmentCandidates = std::vector<std::vector<Candidate>>;
 
 // Scratch arrays that are handed out and come back.
 class ScratchPool {
@@ -190,8 +194,9 @@ void FillSections(const Snapshot& snapshot, const Query& query,
 struct SearchBar::Impl {
   SearchConfig config;
   std::shared_ptr<Servable> encoder;  // or null
+  std::unique_ptr<const Corrector> corrector;
   SnapshotSource snapshots;
-  ScratchPool scratch;
+  mutable ScratchPool scratch;
 
   absl::StatusOr<std::vector<float>> Embed(const Query& query) const {
     if (encoder == nullptr || query.normalized.empty()) {
@@ -199,27 +204,50 @@ struct SearchBar::Impl {
     }
     return EmbedQuery(*encoder, query.raw);
   }
-  std::vector<std::vector<Candidate>> RetrieveAll(
-      const Snapshot& snapshot, const Query& query,
-      std::span<const float> embedding, const SearchRequest& request);
+  SegmentCandidates RetrieveByWords(const Snapshot& snapshot,
+                                    const Query& query,
+                                    const SearchRequest& request) const;
+  // What the query was meant to be; `ranked` are the hits for it as typed.
+  absl::StatusOr<Correction> Correct(const Snapshot& snapshot,
+                                     const Query& query,
+                                     const RankedByType& ranked,
+                                     const CorrectOptions& options) const;
 };
 
-// Candidates of each segment.
-std::vector<std::vector<Candidate>> SearchBar::Impl::RetrieveAll(
+SegmentCandidates SearchBar::Impl::RetrieveByWords(
     const Snapshot& snapshot, const Query& query,
-    std::span<const float> embedding, const SearchRequest& request) {
+    const SearchRequest& request) const {
   auto arrays = scratch.Take();
-  std::vector<std::vector<Candidate>> candidates;
+  SegmentCandidates candidates;
   for (const SnapshotSegment& part : snapshot.segments) {
     const AcceptDoc accept = MakeAcceptor(part, request.filter, request.types);
-    candidates.push_back(
-        query.normalized.empty()
-            ? RetrievePopular(*part.segment, request.offset + request.limit,
-                              accept)
-            : Retrieve({}, *part.segment, query, embedding, accept, *arrays));
+    candidates.push_back(query.normalized.empty()
+                             ? RetrievePopular(*part.segment,
+                                               request.offset + request.limit,
+                                               accept)
+                             : quaver::RetrieveByWords({}, *part.segment, query,
+                                                       accept, *arrays));
   }
   scratch.Return(std::move(arrays));
   return candidates;
+}
+
+absl::StatusOr<Correction> SearchBar::Impl::Correct(
+    const Snapshot& snapshot, const Query& query, const RankedByType& ranked,
+    const CorrectOptions& options) const {
+  std::vector<Ranked> best;
+  for (const auto& list : ranked) {
+    best.insert(best.end(), list.begin(),
+                list.begin() + std::min(list.size(), kMaxNear));
+  }
+  std::sort(best.begin(), best.end(), Better);
+  if (best.size() > kMaxNear) best.resize(kMaxNear);
+  std::vector<Place> near;
+  for (const Ranked& item : best) {
+    near.push_back(
+        {item.part, item.candidate.doc, static_cast<float>(item.score)});
+  }
+  return corrector->Correct(query, snapshot, near, options);
 }
 
 namespace {
@@ -227,7 +255,7 @@ namespace {
 // Scores and sorts the candidates of all segments, by type.
 RankedByType RankAll(const Snapshot& snapshot, const Query& query,
                      std::span<const float> embedding,
-                     const std::vector<std::vector<Candidate>>& candidates) {
+                     const SegmentCandidates& candidates) {
   std::vector<std::vector<Features>> features;
   Evidence evidence = {.spelled = IsSpelled(snapshot, query)};
   for (size_t part = 0; part < candidates.size(); ++part) {
@@ -256,6 +284,19 @@ RankedByType RankAll(const Snapshot& snapshot, const Query& query,
   return ranked;
 }
 
+bool BeginsName(const Snapshot& snapshot, std::string_view prefix) {
+  return std::any_of(
+      snapshot.segments.begin(), snapshot.segments.end(),
+      [&](const SnapshotSegment& part) {
+        return part.segment->lexical().NamePrefix(prefix).size() > 0;
+      });
+}
+
+// The query that a correction stands for, as open as the one typed.
+Query Corrected(const Query& typed, const std::string& text) {
+  return PrepareQuery(typed.open ? text : text + " ");
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SearchBar>> SearchBar::Create(
@@ -269,6 +310,15 @@ absl::StatusOr<std::unique_ptr<SearchBar>> SearchBar::Create(
     }
     impl->encoder = *std::move(encoder);
   }
+  std::shared_ptr<Servable> model;
+  if (!config.corrector.empty()) {
+    auto found = registry.Find(config.corrector);
+    if (!found.ok()) {
+      return absl::UnavailableError("search: " + Message(found.status()));
+    }
+    model = *std::move(found);
+  }
+  impl->corrector = std::make_unique<const Corrector>(std::move(model));
   impl->config = std::move(config);
   impl->snapshots = std::move(snapshots);
   std::unique_ptr<SearchBar> bar(new SearchBar(std::move(impl)));
@@ -290,18 +340,37 @@ absl::StatusOr<SearchResponse> SearchBar::Search(
   const auto lap = [&](const char* name) {
     response.timing_us.emplace_back(name, stage.LapUs());
   };
-  const Query query = PrepareQuery(request.query);
+  Query query = PrepareQuery(request.query);
   response.query = query.raw;
   lap("normalise");
+  const std::shared_ptr<const Snapshot> snapshot = impl_->snapshots();
+  SegmentCandidates candidates =
+      impl_->RetrieveByWords(*snapshot, query, request);
+  lap("retrieve");
+  if (request.correct && !query.normalized.empty()) {
+    auto correction = impl_->Correct(
+        *snapshot, query, RankAll(*snapshot, query, {}, candidates), {});
+    // A model that is too busy leaves the query as it was typed.
+    response.correction = correction.ok() ? *std::move(correction)
+                                          : Correction{.text = query.raw};
+    if (response.correction.applied) {
+      query = Corrected(query, response.correction.text);
+      candidates = impl_->RetrieveByWords(*snapshot, query, request);
+    }
+    lap("correct");
+  }
   std::vector<float> embedding;
   if (request.meaning) {
     ASSIGN_OR_RETURN(embedding, impl_->Embed(query));
   }
   lap("encode");
-  const std::shared_ptr<const Snapshot> snapshot = impl_->snapshots();
-  const auto candidates =
-      impl_->RetrieveAll(*snapshot, query, embedding, request);
-  lap("retrieve");
+  for (size_t part = 0; part < candidates.size(); ++part) {
+    const SnapshotSegment& segment = snapshot->segments[part];
+    AddByMeaning({}, *segment.segment, embedding,
+                 MakeAcceptor(segment, request.filter, request.types),
+                 candidates[part]);
+  }
+  lap("meaning");
   RankedByType ranked = RankAll(*snapshot, query, embedding, candidates);
   if (!query.normalized.empty()) CutWeak(ranked);
   FillSections(*snapshot, query, request, ranked, response);
@@ -311,15 +380,36 @@ absl::StatusOr<SearchResponse> SearchBar::Search(
   return response;
 }
 
+absl::StatusOr<Correction> SearchBar::Correct(
+    const std::string& text, const CorrectOptions& options) const {
+  const Query query = PrepareQuery(text);
+  const std::shared_ptr<const Snapshot> snapshot = impl_->snapshots();
+  RankedByType ranked;
+  if (!query.normalized.empty()) {
+    ranked = RankAll(*snapshot, query, {},
+                     impl_->RetrieveByWords(*snapshot, query, {}));
+  }
+  return impl_->Correct(*snapshot, query, ranked, options);
+}
+
 absl::StatusOr<std::vector<Suggestion>> SearchBar::Suggest(
     const std::string& prefix) const {
-  const Query query = PrepareQuery(prefix);
+  Query query = PrepareQuery(prefix);
   if (query.normalized.empty()) return std::vector<Suggestion>();
+  const std::shared_ptr<const Snapshot> snapshot = impl_->snapshots();
+  if (!BeginsName(*snapshot, query.normalized)) {
+    const RankedByType ranked = RankAll(
+        *snapshot, query, {}, impl_->RetrieveByWords(*snapshot, query, {}));
+    const auto correction = impl_->Correct(*snapshot, query, ranked, {});
+    if (correction.ok() && correction->applied) {
+      query = Corrected(query, correction->text);
+    }
+  }
   std::vector<float> embedding;
   if (CodePointCount(query.normalized) >= kLeastMeaningLetters) {
     ASSIGN_OR_RETURN(embedding, impl_->Embed(query));
   }
-  return MakeSuggestions(*impl_->snapshots(), query, embedding,
+  return MakeSuggestions(*snapshot, query, embedding,
                          impl_->config.num_suggestions);
 }
 

@@ -19,6 +19,7 @@
 #include "quaver/catalogue/entity.h"
 #include "quaver/index/snapshot.h"
 #include "quaver/sched/servable.h"
+#include "quaver/search/correction.h"
 #include "quaver/search/filter.h"
 
 namespace quaver {
@@ -36,6 +37,7 @@ struct SearchRequest {
   bool facets = false;            // count types, genres and years
   bool explain = false;           // rank and score of each leg
   bool meaning = true;            // false: words alone, nothing is encoded
+  bool correct = true;            // false: the query is meant as it stands
 };
 
 // Bytes [begin, end) of a field's text that the query matched.
@@ -82,11 +84,13 @@ struct FacetCount {
 
 struct SearchResponse {
   std::string query;              // as given, cut and cleaned
+  Correction correction;          // what was searched for instead, if so
   std::optional<Hit> best;        // the best match over all sections
   std::vector<Section> sections;  // best section first, empty ones left out
   // "type", "genre", "year" -> counts over the candidates, greatest first.
   std::map<std::string, std::vector<FacetCount>> facets;
-  // "normalise", "encode", "retrieve", "rank", "total" -> microseconds.
+  // "normalise", "correct", "encode", "retrieve", "rank", "total" ->
+  // microseconds.
   std::vector<std::pair<std::string, int64_t>> timing_us;
 };
 
@@ -103,6 +107,7 @@ struct Suggestion {
 
 struct SearchConfig {
   std::string encoder = "encoder";  // the servable's name; "" for none
+  std::string corrector;            // likewise; "": no model corrects
   int num_suggestions = 8;
 };
 
@@ -122,7 +127,13 @@ class SearchBar {
   // field for limits out of range.
   absl::StatusOr<SearchResponse> Search(const SearchRequest& request) const;
 
-  // At most config.num_suggestions; none for an empty prefix.
+  // What Search would make of the query's spelling. Never fails on a query,
+  // whatever its bytes; Unavailable when the model's line is full.
+  absl::StatusOr<Correction> Correct(const std::string& query,
+                                     const CorrectOptions& options = {}) const;
+
+  // Of the query as it was meant, where no name begins as it was typed. At most
+  // config.num_suggestions; none for an empty prefix.
   absl::StatusOr<std::vector<Suggestion>> Suggest(
       const std::string& prefix) const;
 

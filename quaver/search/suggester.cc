@@ -108,7 +108,7 @@ std::vector<Found> Alike(const Snapshot& snapshot, const Query& query) {
     const Segment& segment = *snapshot.segments[i].segment;
     const AcceptDoc accept = MakeAcceptor(snapshot.segments[i], {}, {});
     const std::vector<Candidate> candidates =
-        Retrieve(config, segment, query, {}, accept, scratch);
+        RetrieveByWords(config, segment, query, accept, scratch);
     const std::vector<Features> features =
         ExtractFeatures(segment, query, {}, candidates);
     for (size_t k = 0; k < candidates.size(); ++k) {

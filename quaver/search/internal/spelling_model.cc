@@ -1,0 +1,74 @@
+// See spelling_model.h.
+#include "quaver/search/internal/spelling_model.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+
+namespace quaver {
+namespace {
+
+Tensor Texts(const char* name, const std::vector<std::string>& texts) {
+  return {.name = name,
+          .datatype = Datatype::kBytes,
+          .shape = {static_cast<int64_t>(texts.size())},
+          .strings = texts,
+          .raw = {}};
+}
+
+Tensor Number(const char* name, int32_t value) {
+  Tensor tensor{.name = name,
+                .datatype = Datatype::kInt32,
+                .shape = {1},
+                .strings = {},
+                .raw = {}};
+  tensor.raw.resize(sizeof(value));
+  std::memcpy(tensor.raw.data(), &value, sizeof(value));
+  return tensor;
+}
+
+template <typename T>
+std::vector<T> Values(const Tensor& tensor) {
+  std::vector<T> values(tensor.raw.size() / sizeof(T));
+  if (!values.empty()) {
+    std::memcpy(values.data(), tensor.raw.data(), values.size() * sizeof(T));
+  }
+  return values;
+}
+
+}  // namespace
+
+absl::StatusOr<ModelOpinion> AskModel(
+    Servable& model, const std::string& text,
+    const std::vector<std::string>& candidates, int alternatives) {
+  ASSIGN_OR_RETURN(
+      const Tensors outputs,
+      model.Infer({Texts("TEXT", {text}), Texts("CANDIDATES", candidates),
+                   Number("ALTERNATIVES", alternatives)}));
+  std::map<std::string, const Tensor*> by_name;
+  for (const Tensor& output : outputs) by_name[output.name] = &output;
+  for (const char* name : {"ANSWERS", "SCORES", "CANDIDATE_SCORES", "PASSES"}) {
+    if (by_name.contains(name)) continue;
+    return absl::InternalError(
+        fmt::format("the corrector's model did not answer {}", name));
+  }
+  ModelOpinion opinion;
+  const auto scores = Values<float>(*by_name["SCORES"]);
+  const auto passes = Values<int32_t>(*by_name["PASSES"]);
+  const auto& texts = by_name["ANSWERS"]->strings;
+  opinion.candidate_scores = Values<float>(*by_name["CANDIDATE_SCORES"]);
+  if (scores.size() != texts.size() || passes.size() != 1 ||
+      opinion.candidate_scores.size() != candidates.size()) {
+    return absl::InternalError(
+        "the corrector's model answered tensors of other sizes");
+  }
+  for (size_t i = 0; i < texts.size(); ++i) {
+    opinion.answers.push_back({texts[i], scores[i]});
+  }
+  opinion.passes = passes[0];
+  return opinion;
+}
+
+}  // namespace quaver
