@@ -10,8 +10,10 @@
 #include "quaver/cli/commands.h"
 #include "quaver/cli/runtime.h"
 #include "quaver/eval/broad_eval.h"
+#include "quaver/eval/correct_eval.h"
 #include "quaver/eval/encoder_eval.h"
 #include "quaver/eval/fit.h"
+#include "quaver/eval/fit_corrector.h"
 #include "quaver/eval/index_eval.h"
 #include "quaver/eval/query_file.h"
 #include "quaver/eval/relevance_eval.h"
@@ -24,6 +26,7 @@ namespace {
 struct EvalOptions {
   std::string index;
   std::string model = DefaultModelFolder();
+  std::string corrector = DefaultCorrectorFolder();
   std::string sets;
   std::string held;
   std::vector<std::string> catalogue;
@@ -33,6 +36,7 @@ struct EvalOptions {
   size_t rows = 0;
   uint64_t seed = 1;
   bool words_only = false;
+  bool product_only = false;
   bool reembed = false;
   size_t misses = 0;
   bool as_json = false;
@@ -52,20 +56,72 @@ void Print(const Report& report, bool as_json) {
 SearchVariant DoNothing(const SearchBar& bar, const EvalOptions& options) {
   return {"do nothing",
           [&bar, meaning = !options.words_only](const std::string& query) {
+            return bar.Search(
+                {.query = query, .meaning = meaning, .correct = false});
+          }};
+}
+
+SearchVariant Product(const SearchBar& bar, const EvalOptions& options) {
+  return {"product",
+          [&bar, meaning = !options.words_only](const std::string& query) {
             return bar.Search({.query = query, .meaning = meaning});
           }};
 }
 
 absl::Status EvalSearch(const EvalOptions& options) {
   ASSIGN_OR_RETURN(const auto sets, ReadQuerySets(options.sets));
-  ASSIGN_OR_RETURN(const auto search,
-                   OpenReadOnly(options.index, options.model));
+  ASSIGN_OR_RETURN(const auto search, OpenReadOnly(options.index, options.model,
+                                                   options.corrector));
   const SearchEvalConfig config{.max_rows = options.rows,
                                 .max_misses = options.misses,
                                 .seed = options.seed};
-  ASSIGN_OR_RETURN(
-      const SearchReport report,
-      RunSearchEval(sets, {DoNothing(*search->bar, options)}, config));
+  ASSIGN_OR_RETURN(const SearchReport report,
+                   RunSearchEval(sets,
+                                 {DoNothing(*search->bar, options),
+                                  Product(*search->bar, options)},
+                                 config));
+  Print(report, options.as_json);
+  return absl::OkStatus();
+}
+
+absl::Status EvalCorrect(const EvalOptions& options) {
+  ASSIGN_OR_RETURN(const auto sets, ReadQuerySets(options.sets));
+  ASSIGN_OR_RETURN(const auto search, OpenReadOnly(options.index, options.model,
+                                                   options.corrector));
+  const auto variant = [&](const char* name, const CorrectOptions& correct) {
+    return CorrectVariant{
+        name, [&bar = *search->bar, correct](const std::string& query) {
+          return bar.Correct(query, correct);
+        }};
+  };
+  std::vector<CorrectVariant> variants = {
+      variant("dictionary only", {.model = false, .catalogue = false}),
+      variant("catalogue only", {.model = false, .dictionary = false}),
+      variant("model only", {.dictionary = false, .catalogue = false}),
+      variant("product, no gate", {.gate = false}), variant("product", {})};
+  if (options.product_only)
+    variants.erase(variants.begin(), variants.end() - 2);
+  ASSIGN_OR_RETURN(const CorrectReport report,
+                   RunCorrectEval(sets, variants,
+                                  {.max_rows = options.rows,
+                                   .max_misses = options.misses,
+                                   .seed = options.seed}));
+  Print(report, options.as_json);
+  return absl::OkStatus();
+}
+
+absl::Status EvalFitCorrector(const EvalOptions& options) {
+  FitCorrectorConfig config;
+  ASSIGN_OR_RETURN(config.train, ReadQuerySets(options.sets));
+  ASSIGN_OR_RETURN(config.held, ReadQuerySets(options.held));
+  ASSIGN_OR_RETURN(const auto search, OpenReadOnly(options.index, options.model,
+                                                   options.corrector));
+  config.features_file = options.file;
+  config.seed = options.seed;
+  config.correct = [&](const std::string& query) {
+    return search->bar->Correct(query, {.gate = false, .explain = true});
+  };
+  ASSIGN_OR_RETURN(const FitCorrectorReport report, FitCorrector(config));
   Print(report, options.as_json);
   return absl::OkStatus();
 }
@@ -166,7 +222,8 @@ absl::Status EvalFitRanker(const EvalOptions& options) {
                                 .types = {EntityType::kTrack},
                                 .limit = kMaxLimit,
                                 .explain = true,
-                                .meaning = !options.words_only});
+                                .meaning = !options.words_only,
+                                .correct = false});
   };
   ASSIGN_OR_RETURN(const FitReport report, FitRanker(config));
   Print(report, options.as_json);
@@ -203,6 +260,13 @@ void AddSets(CLI::App* command, const Options& options) {
       ->required();
 }
 
+void AddCorrector(CLI::App* command, const Options& options) {
+  command
+      ->add_option("--corrector", options->corrector,
+                   "Folder of the corrector's model; none: no model")
+      ->capture_default_str();
+}
+
 void AddWordsOnly(CLI::App* command, const Options& options) {
   command->add_flag("--words-only", options->words_only,
                     "Do not search by meaning");
@@ -220,8 +284,19 @@ void AddEvalCommand(CLI::App& app, Action& action) {
   AddIndex(search, options);
   AddSets(search, options);
   AddWordsOnly(search, options);
+  AddCorrector(search, options);
   search->add_option("--misses", options->misses,
                      "Queries to show of each set that did not succeed");
+
+  auto* correct = Add(eval, "correct", "Exact fixes and false corrections",
+                      EvalCorrect, options, action);
+  AddIndex(correct, options);
+  AddSets(correct, options);
+  AddCorrector(correct, options);
+  correct->add_flag("--product-only", options->product_only,
+                    "Not its parts by themselves");
+  correct->add_option("--misses", options->misses,
+                      "Queries to show of each set that were not mended");
 
   auto* suggest = Add(eval, "suggest", "Famous titles after 3 and 6 letters",
                       EvalSuggest, options, action);
@@ -277,6 +352,18 @@ void AddEvalCommand(CLI::App& app, Action& action) {
   AddWordsOnly(fit, options);
   fit->add_option("--held", options->held, "Sets that are only measured")
       ->required();
+
+  auto* fit_corrector =
+      Add(eval, "fit-corrector", "Fit the weights of a query's readings",
+          EvalFitCorrector, options, action);
+  AddIndex(fit_corrector, options);
+  AddSets(fit_corrector, options);
+  AddCorrector(fit_corrector, options);
+  fit_corrector
+      ->add_option("--held", options->held, "Sets that are only measured")
+      ->required();
+  fit_corrector->add_option("--features", options->file,
+                            "File to write all features to, JSON lines");
 }
 
 }  // namespace quaver

@@ -78,8 +78,10 @@ absl::StatusOr<SearchFigures> RunSet(const QuerySet& set,
     }
     timings.Add(*response);
     all_timings.Add(*response);
-    fixed.push_back(ComparableText(response->query) ==
-                    ComparableText(row.corrected));
+    const Correction& correction = response->correction;
+    const std::string& searched =
+        correction.applied ? correction.text : response->query;
+    fixed.push_back(ComparableText(searched) == ComparableText(row.corrected));
     if (row.artist.empty()) continue;  // only the correction counts
     const int rank = TargetRank(row, *response);
     first.push_back(rank == 1);
