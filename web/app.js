@@ -2,6 +2,7 @@
 // becomes a question, an answer becomes the page.
 import {search, suggest} from './api.js';
 import {Banner} from './banner.js';
+import {correctionText} from './correction.js';
 import {el} from './dom.js';
 import {Facets} from './facets.js';
 import {bindKeys} from './keyboard.js';
@@ -50,7 +51,7 @@ const hints = new Lane(
 const banner = new Banner(byId('banner'), ask);
 const facets = new Facets(byId('filters'), toggle);
 const suggestions = new Suggestions(
-    input, byId('suggestions'), (text) => go({...state, query: text}));
+    input, byId('suggestions'), (text) => go({...state, query: text, spell: ''}));
 
 function paramsOf(asked) {
   return {
@@ -58,6 +59,7 @@ function paramsOf(asked) {
     filter: filterOf(asked),
     limit: asked.type ? TYPE_HITS : SECTION_HITS,
     facets: 'true',
+    spell: asked.spell,
   };
 }
 
@@ -69,6 +71,7 @@ function pageParamsOf({state, answer}, type) {
     types: type,
     limit: PAGE_HITS,
     offset: section.hits.length,
+    spell: state.spell,
   };
 }
 
@@ -89,7 +92,9 @@ function showAnswer(asked, answer) {
   const isCurrent = asked === state;
   results.setAttribute('aria-busy', !isCurrent);
   results.toggleAttribute('data-stale', !isCurrent);
-  if (isCurrent) announceLater(countText(numMatches(answer)));
+  if (!isCurrent) return;
+  const news = [correctionText(asked, answer), countText(numMatches(answer))];
+  announceLater(news.filter(Boolean).join('. '));
 }
 
 function announceLater(text) {
@@ -138,7 +143,7 @@ function go(next) {
 
 /** A key: all keys up to the next choice share one entry. */
 function typed(query) {
-  setState({...state, query}, isTyping ? 'replaceState' : 'pushState');
+  setState({...state, query, spell: ''}, isTyping ? 'replaceState' : 'pushState');
   isTyping = true;
   byId('clear').hidden = !query;
 }
@@ -181,11 +186,18 @@ function submit() {
   go({...state, query: input.value});
 }
 
+/** The query is meant as it stands: whatever was corrected is not. */
+function submitAsTyped() {
+  hints.cancel();
+  suggestions.close();
+  go({...state, query: input.value, spell: 'off'});
+}
+
 function clear() {
   hints.cancel();
   suggestions.show([]);
   suggestions.close();
-  go({...state, query: ''});
+  go({...state, query: '', spell: ''});
   input.focus();
 }
 
@@ -219,7 +231,8 @@ function bindEvents() {
   });
   byId('clear').addEventListener('click', clear);
   byId('unfilter').addEventListener(
-      'click', () => go({...readState(''), query: state.query}));
+      'click',
+      () => go({...readState(''), query: state.query, spell: state.spell}));
   document.addEventListener('click', followLink);
   window.addEventListener('popstate', () => {
     state = readState(location.search);
@@ -228,7 +241,7 @@ function bindEvents() {
     suggestions.close();
     showState();
   });
-  bindKeys(input, suggestions, {submit, clear});
+  bindKeys(input, suggestions, {submit, submitAsTyped, clear});
 }
 
 function showState() {

@@ -1,9 +1,10 @@
-// The keys: / ↑ ↓ Enter Esc, in the search bar, its list and the results.
+// The keys: / ↑ ↓ Enter Shift+Enter Esc, in the search bar, its list and the results.
 
 /**
  * @param {!HTMLInputElement} input
  * @param {!Suggestions} suggestions
- * @param {{submit: function(), clear: function()}} actions
+ * @param {{submit: function(), submitAsTyped: function(), clear: function()}}
+ *     actions
  */
 export function bindKeys(input, suggestions, actions) {
   input.addEventListener('keydown', (event) => {
@@ -41,8 +42,12 @@ const INPUT_KEYS = {
     suggestions.move(-1);
     return true;
   },
-  Enter(input, suggestions, actions) {
-    if (!suggestions.pickActive()) actions.submit();
+  Enter(input, suggestions, actions, event) {
+    if (event.shiftKey) {
+      actions.submitAsTyped();
+    } else if (!suggestions.pickActive()) {
+      actions.submit();
+    }
     return true;
   },
   Escape(input, suggestions, actions) {

@@ -1,4 +1,5 @@
 // Patches an answer into the page: summary, best match, sections, empty states.
+import {renderCorrection} from './correction.js';
 import {el, patch, setText} from './dom.js';
 import {createHit, TYPE_NAMES, updateHit} from './hits.js';
 import {hasFilter} from './state.js';
@@ -21,13 +22,17 @@ export function numMatches(answer) {
   return answer.sections.reduce((sum, part) => sum + part.num_matches, 0);
 }
 
-/** "12 ms: normalise 0.0, encode 4.1, ..."; '' without timings. */
+/**
+ * "12 ms: normalise 0.0, encode 4.1, ..."; '' without timings. Parts of a stage
+ * (correct_model) are left out.
+ */
 export function timingText(timingUs) {
   if (!timingUs?.total) return '';
   const {total, ...stages} = timingUs;
   const ms = (us, digits) => (us / 1000).toFixed(digits);
-  const list = Object.entries(stages).map(
-      ([stage, us]) => `${stage} ${ms(us, 1)}`);
+  const list = Object.entries(stages)
+                   .filter(([stage]) => !stage.includes('_'))
+                   .map(([stage, us]) => `${stage} ${ms(us, 1)}`);
   return `${ms(total, total < 10_000 ? 1 : 0)} ms: ${list.join(', ')}`;
 }
 
@@ -40,6 +45,7 @@ export function renderAnswer(state, answer, onMore) {
   const isHome = !state.query.trim() && !hasFilter(state);
   const isEmpty = answer.sections.length === 0;
   renderSummary(isHome, answer);
+  renderCorrection(byId('correction'), state, isHome ? null : answer);
   byId('home').hidden = !isHome;
   renderNothing(isEmpty, state);
   renderBest(isHome || isEmpty ? null : answer.best);

@@ -7,13 +7,15 @@ export const TYPES = [
 ];
 
 /**
- * @typedef {{query: string, type: string, genre: string, decade: number}} State
- * '' and 0 stand for "any"; decade is its first year.
+ * @typedef {{query: string, type: string, genre: string, decade: number,
+ *     spell: string}} State
+ * '' and 0 stand for "any"; decade is its first year; spell is 'off' where the
+ * query is meant as it stands.
  */
 
 /**
- * Reads "?q=...&type=...&genre=...&decade=..."; what makes no sense is ignored,
- * since people edit and cut addresses.
+ * Reads "?q=...&type=...&genre=...&decade=...&spell=off"; what makes no sense is
+ * ignored, since people edit and cut addresses.
  * @return {!State}
  */
 export function readState(search) {
@@ -26,6 +28,7 @@ export function readState(search) {
     type: TYPES.includes(type) ? type : '',
     genre: isFilterable(genre) ? genre : '',
     decade: /^\d{3}0$/.test(decade) ? Number(decade) : 0,
+    spell: params.get('spell') === 'off' ? 'off' : '',
   };
 }
 
@@ -36,6 +39,7 @@ export function addressOf(state) {
   if (state.type) params.set('type', state.type);
   if (state.genre) params.set('genre', state.genre);
   if (state.decade) params.set('decade', state.decade);
+  if (state.spell) params.set('spell', state.spell);
   const search = params.toString();
   return search ? `?${search}` : '.';
 }

@@ -89,6 +89,45 @@ Json SuggestionJson(const Suggestion& suggestion) {
           {"highlights", std::move(highlights)}};
 }
 
+// The fields that do not depend on what is made of `text`.
+void AddCorrectionFields(const std::string& query, const Correction& correction,
+                         Json& json) {
+  json["outcome"] = Name(correction.outcome);
+  json["applied"] = correction.applied;
+  json["confidence"] = correction.confidence;
+  json["spans"] = Json::array();
+  for (const CorrectionSpan& span : correction.spans) {
+    json["spans"].push_back({{"begin", Utf16Offset(query, span.begin)},
+                             {"end", Utf16Offset(query, span.end)},
+                             {"text", span.text}});
+  }
+  json["alternatives"] = Json::array();
+  for (const CorrectionAlternative& other : correction.alternatives) {
+    json["alternatives"].push_back(
+        {{"text", other.text}, {"confidence", other.confidence}});
+  }
+  json["completion"] =
+      correction.completion.empty() ? Json() : Json(correction.completion);
+  json["passes"] = correction.passes;
+  json["gated"] = correction.gated;
+}
+
+Json CorrectionJson(const std::string& query, const Correction& correction) {
+  const bool is_none = correction.outcome == SpellingOutcome::kNone;
+  Json json = {{"text", is_none ? query : correction.text}};
+  AddCorrectionFields(query, correction, json);
+  return json;
+}
+
+Json TimingJson(const SearchResponse& response) {
+  Json timing = Json::object();
+  for (const auto& [stage, us] : response.timing_us) timing[stage] = us;
+  for (const auto& [stage, us] : response.correction.timing_us) {
+    timing[stage] = us;
+  }
+  return timing;
+}
+
 }  // namespace
 
 HttpResponse JsonResponse(const Json& json, int status) {
@@ -110,17 +149,33 @@ uint32_t Utf16Offset(std::string_view text, size_t offset) {
   return num_units;
 }
 
-Json ToJson(const SearchResponse& response, bool with_facets) {
+Json ToJson(const SearchRequest& request, const SearchResponse& response) {
   Json sections = Json::array();
   for (const Section& section : response.sections) {
     sections.push_back(SectionJson(section));
   }
-  Json json = {{"query", response.query},
-               {"best", response.best ? HitJson(*response.best) : Json()},
-               {"sections", std::move(sections)}};
-  if (with_facets) json["facets"] = FacetsJson(response);
+  Json json = {
+      {"query", response.query},
+      {"correction", request.correct
+                         ? CorrectionJson(response.query, response.correction)
+                         : Json()},
+      {"best", response.best ? HitJson(*response.best) : Json()},
+      {"sections", std::move(sections)}};
+  if (request.facets) json["facets"] = FacetsJson(response);
+  json["timing_us"] = TimingJson(response);
+  return json;
+}
+
+Json ToJson(const std::string& query, const Correction& correction,
+            int64_t total_us) {
+  const bool is_asked = correction.outcome == SpellingOutcome::kAsked;
+  Json json = {{"query", query},
+               {"text", correction.applied ? correction.text : query},
+               {"did_you_mean", is_asked ? Json(correction.text) : Json()}};
+  AddCorrectionFields(query, correction, json);
   Json timing = Json::object();
-  for (const auto& [stage, us] : response.timing_us) timing[stage] = us;
+  for (const auto& [stage, us] : correction.timing_us) timing[stage] = us;
+  timing["total"] = total_us;
   json["timing_us"] = std::move(timing);
   return json;
 }

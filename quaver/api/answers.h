@@ -21,8 +21,14 @@ HttpResponse JsonResponse(const nlohmann::ordered_json& json, int status = 200);
 // UTF-16 code units before byte `offset` of UTF-8 text: how browsers count.
 uint32_t Utf16Offset(std::string_view text, size_t offset);
 
-// `with_facets`: "facets" is there, however empty.
-nlohmann::ordered_json ToJson(const SearchResponse& response, bool with_facets);
+// Of the request, what was asked for decides what is there: with facets
+// "facets", however empty; without `correct`, null for "correction".
+nlohmann::ordered_json ToJson(const SearchRequest& request,
+                              const SearchResponse& response);
+// `query`: what the correction's spans refer to. "text" is what a search takes
+// without asking; what it would ask about is "did_you_mean".
+nlohmann::ordered_json ToJson(const std::string& query,
+                              const Correction& correction, int64_t total_us);
 nlohmann::ordered_json ToJson(const std::string& query,
                               const std::vector<Suggestion>& suggestions,
                               int64_t total_us);

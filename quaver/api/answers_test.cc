@@ -34,7 +34,7 @@ Hit MakeHit() {
 TEST(AnswersTest, HighlightsAreUtf16RangesByField) {
   SearchResponse response;
   response.best = MakeHit();
-  const Json json = ToJson(response, false);
+  const Json json = ToJson({}, response);
   EXPECT_EQ(json["best"]["highlights"],
             Json::parse(R"({"title": [[3, 7], [0, 2]], "artist": [[0, 1]]})"));
   EXPECT_EQ(json["best"]["type"], "album");
@@ -42,12 +42,13 @@ TEST(AnswersTest, HighlightsAreUtf16RangesByField) {
 
 TEST(AnswersTest, WhatIsNotKnownIsNullAndWhatWasNotAskedIsAbsent) {
   SearchResponse response;
-  EXPECT_EQ(ToJson(response, false).dump(),
-            R"({"query":"","best":null,"sections":[],"timing_us":{}})");
-  EXPECT_EQ(ToJson(response, true)["facets"].dump(),
+  EXPECT_EQ(ToJson({.correct = false}, response).dump(),
+            R"({"query":"","correction":null,"best":null,"sections":[],)"
+            R"("timing_us":{}})");
+  EXPECT_EQ(ToJson({.facets = true}, response)["facets"].dump(),
             R"({"type":[],"genre":[],"year":[]})");
   response.best = MakeHit();
-  const Json hit = ToJson(response, false)["best"];
+  const Json hit = ToJson({}, response)["best"];
   EXPECT_TRUE(hit["year"].is_null());
   EXPECT_FALSE(hit.contains("explain"));
 }
@@ -57,7 +58,7 @@ TEST(AnswersTest, ExplainShowsLegsAndFeatures) {
   response.best = MakeHit();
   response.best->legs = {{"names", 1, 0.5}};
   response.best->features = {{"edit", 0.25}};
-  EXPECT_EQ(ToJson(response, false)["best"]["explain"].dump(),
+  EXPECT_EQ(ToJson({}, response)["best"]["explain"].dump(),
             R"({"legs":[{"leg":"names","rank":1,"score":0.5}],)"
             R"("features":{"edit":0.25}})");
 }
@@ -67,18 +68,66 @@ TEST(AnswersTest, StagesAndFacetsKeepTheirOrder) {
   response.query = "x";
   response.facets["genre"] = {{"Rock", 3}, {"Ambient", 1}};
   response.timing_us = {{"normalise", 1}, {"encode", 2}, {"total", 3}};
-  const Json json = ToJson(response, true);
+  const Json json = ToJson({.facets = true}, response);
   EXPECT_EQ(json["facets"]["genre"].dump(),
             R"([{"value":"Rock","count":3},{"value":"Ambient","count":1}])");
   EXPECT_EQ(json["timing_us"].dump(),
             R"({"normalise":1,"encode":2,"total":3})");
 }
 
+Correction MakeCorrection() {
+  Correction correction;
+  correction.outcome = SpellingOutcome::kShown;
+  correction.text = "cafe jude";
+  correction.applied = true;
+  correction.confidence = 0.75;
+  correction.spans = {{6, 10, "jude"}};
+  correction.alternatives = {{"cafe july", 0.125}};
+  correction.passes = 2;
+  correction.timing_us = {{"correct_gate", 5}, {"correct_model", 7}};
+  return correction;
+}
+
+TEST(AnswersTest, CorrectionsHaveUtf16Spans) {
+  SearchResponse response;
+  response.query = "caf\u00e9 juhd";
+  response.correction = MakeCorrection();
+  response.timing_us = {{"correct", 13}, {"total", 20}};
+  const Json json = ToJson({}, response);
+  EXPECT_EQ(json["correction"].dump(),
+            R"({"text":"cafe jude","outcome":"showing_results_for",)"
+            R"("applied":true,"confidence":0.75,)"
+            R"("spans":[{"begin":5,"end":9,"text":"jude"}],)"
+            R"("alternatives":[{"text":"cafe july","confidence":0.125}],)"
+            R"("completion":null,"passes":2,"gated":false})");
+  EXPECT_EQ(json["timing_us"].dump(),
+            R"({"correct":13,"total":20,"correct_gate":5,"correct_model":7})");
+}
+
+TEST(AnswersTest, TextIsWhatASearchTakesWithoutAsking) {
+  const std::string query = "caf\u00e9 juhd";
+  Correction correction = MakeCorrection();
+  Json json = ToJson(query, correction, 20);
+  EXPECT_EQ(json["text"], "cafe jude");
+  EXPECT_TRUE(json["did_you_mean"].is_null());
+  EXPECT_EQ(json["timing_us"].dump(),
+            R"({"correct_gate":5,"correct_model":7,"total":20})");
+
+  correction.outcome = SpellingOutcome::kAsked;
+  correction.applied = false;
+  correction.completion = "cafe jude law";
+  json = ToJson(query, correction, 20);
+  EXPECT_EQ(json["text"], query);
+  EXPECT_EQ(json["did_you_mean"], "cafe jude");
+  EXPECT_EQ(json["outcome"], "did_you_mean");
+  EXPECT_EQ(json["completion"], "cafe jude law");
+}
+
 TEST(AnswersTest, WrongBytesDoNotBreakTheJson) {
   SearchResponse response;
   response.query = "bad \xFF\xC3";
   const auto parsed =
-      nlohmann::json::parse(JsonResponse(ToJson(response, false)).body);
+      nlohmann::json::parse(JsonResponse(ToJson({}, response)).body);
   EXPECT_EQ(parsed["query"], "bad \uFFFD\uFFFD");
 }
 

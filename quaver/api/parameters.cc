@@ -68,6 +68,18 @@ bool Parameters::Flag(std::string_view name) {
   return false;
 }
 
+std::string_view Parameters::Choice(
+    std::string_view name, std::initializer_list<std::string_view> choices) {
+  const std::string* value = FindField(query_, name);
+  if (value == nullptr) return *choices.begin();
+  for (const std::string_view choice : choices) {
+    if (*value == choice) return choice;
+  }
+  Fail(name, fmt::format("{} must be {}, not {}", name,
+                         fmt::join(choices, " or "), Quoted(*value)));
+  return *choices.begin();
+}
+
 std::vector<EntityType> Parameters::Types(std::string_view name) {
   std::vector<EntityType> types;
   std::string_view rest = Text(name);

@@ -31,6 +31,9 @@ class Parameters {
   int Integer(std::string_view name, int fallback, int least, int most);
   // true, false, 1 or 0; false when absent.
   bool Flag(std::string_view name);
+  // One of `choices`, of which the first stands for an absent one.
+  std::string_view Choice(std::string_view name,
+                          std::initializer_list<std::string_view> choices);
   // "track,artist"; each once, in the order given.
   std::vector<EntityType> Types(std::string_view name);
   Filter FilterOf(std::string_view name);

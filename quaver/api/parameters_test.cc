@@ -34,6 +34,7 @@ TEST(ParametersTest, AbsentOnesHaveDefaults) {
   EXPECT_EQ(parameters.Text("a"), "");
   EXPECT_EQ(parameters.Integer("a", 7, 1, 10), 7);
   EXPECT_FALSE(parameters.Flag("a"));
+  EXPECT_EQ(parameters.Choice("a", {"auto", "off"}), "auto");
   EXPECT_THAT(parameters.Types("a"), IsEmpty());
   EXPECT_TRUE(parameters.FilterOf("a").accepts_all());
   EXPECT_FALSE(parameters.error());
@@ -44,13 +45,15 @@ TEST(ParametersTest, GoodOnesAreRead) {
                                          {"f", "true"},
                                          {"g", "1"},
                                          {"h", "0"},
+                                         {"s", "off"},
                                          {"t", "show,track,show"},
                                          {"c", "genre:Rock;year:1980.."}});
-  Parameters parameters(request, {"n", "f", "g", "h", "t", "c"});
+  Parameters parameters(request, {"n", "f", "g", "h", "s", "t", "c"});
   EXPECT_EQ(parameters.Integer("n", 7, 1, 100), 100);
   EXPECT_TRUE(parameters.Flag("f"));
   EXPECT_TRUE(parameters.Flag("g"));
   EXPECT_FALSE(parameters.Flag("h"));
+  EXPECT_EQ(parameters.Choice("s", {"auto", "off"}), "off");
   EXPECT_THAT(parameters.Types("t"),
               ElementsAre(EntityType::kShow, EntityType::kTrack));
   EXPECT_EQ(parameters.FilterOf("c").min_year, 1980);
@@ -94,6 +97,16 @@ TEST(ParametersTest, WrongFlagsTypesAndFiltersAreNamed) {
   Parameters filter(request, {"facets", "types", "filter"});
   filter.FilterOf("filter");
   EXPECT_THAT(ErrorOf(filter, "filter"), HasSubstr("genre"));
+}
+
+TEST(ParametersTest, WrongChoicesListTheRightOnes) {
+  for (const char* value : {"", "on", "OFF", "auto,off"}) {
+    const HttpRequest request = WithQuery({{"spell", value}});
+    Parameters parameters(request, {"spell"});
+    EXPECT_EQ(parameters.Choice("spell", {"auto", "off"}), "auto");
+    EXPECT_THAT(ErrorOf(parameters, "spell"),
+                AllOf(HasSubstr("auto or off"), HasSubstr(value)));
+  }
 }
 
 TEST(ParametersTest, TheFirstMistakeIsToldAndLongValuesAreCut) {

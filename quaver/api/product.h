@@ -20,8 +20,10 @@ struct ApiConfig {
 };
 
 // Adds what openapi.json describes, and the page at /. Stages of each search
-// are timed in quaver_search_stage_seconds{stage}. The router keeps references
-// to the last three: they must outlive it. InvalidArgument for a bad origin.
+// are timed in quaver_search_stage_seconds{stage}; corrections are counted in
+// quaver_correction_outcomes_total{outcome} and quaver_correction_passes. The
+// router keeps references to the last three: they must outlive it.
+// InvalidArgument for a bad origin.
 absl::Status RegisterRoutes(Router& router, const ApiConfig& config,
                             const SearchBar& bar, LiveIndex& index,
                             Metrics& metrics);

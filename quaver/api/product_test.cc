@@ -97,6 +97,7 @@ class SchemaCheck {
     return (type == "object" && value.is_object()) ||
            (type == "array" && value.is_array()) ||
            (type == "string" && value.is_string()) ||
+           (type == "boolean" && value.is_boolean()) ||
            (type == "number" && value.is_number()) ||
            (type == "integer" && value.is_number_integer()) ||
            (type == "null" && value.is_null());
@@ -141,6 +142,10 @@ class SchemaCheck {
     if (schema.contains("enum") &&
         std::find(schema["enum"].begin(), schema["enum"].end(), value) ==
             schema["enum"].end()) {
+      errors.push_back(path + " is " + value.dump());
+    }
+    if (value.is_number() && (value < schema.value("minimum", value) ||
+                              value > schema.value("maximum", value))) {
       errors.push_back(path + " is " + value.dump());
     }
     if (value.is_object()) CheckObject(schema, value, path, errors);
@@ -298,6 +303,36 @@ TEST_F(ProductTest, TypesFiltersFacetsAndExplainAreHeard) {
               Contains(Json({{"value", "Rock"}, {"count", 2}})));
 }
 
+TEST_F(ProductTest, SpellingIsCorrectedUnlessItIsOff) {
+  const Json answer = Get("/v1/search?q=hey+jude&spell=auto", "SearchAnswer");
+  EXPECT_EQ(answer["correction"]["text"], "hey jude");
+  EXPECT_EQ(answer["correction"]["outcome"], "none");
+  EXPECT_TRUE(
+      Get("/v1/search?q=hey+jude&spell=off", "SearchAnswer")["correction"]
+          .is_null());
+}
+
+TEST_F(ProductTest, CorrectsWithoutASearch) {
+  for (const char* query : {"hey+jude", "", "+hey%20jude+", "%FF%FE", "%00"}) {
+    const Json answer =
+        Get(std::string("/v1/correct?q=") + query, "CorrectAnswer");
+    EXPECT_EQ(answer["text"], answer["query"]);
+    EXPECT_TRUE(answer["did_you_mean"].is_null());
+  }
+}
+
+TEST_F(ProductTest, CorrectionsAreCounted) {
+  Get("/v1/search?q=hey+jude", "SearchAnswer");
+  Get("/v1/search?q=hey+jude&spell=off", "SearchAnswer");
+  Get("/v1/correct?q=hey+jude", "CorrectAnswer");
+  const std::string metrics = Send("GET", "/metrics").body;
+  EXPECT_THAT(
+      metrics,
+      HasSubstr("quaver_correction_outcomes_total{outcome=\"none\"} 2"));
+  EXPECT_THAT(metrics, HasSubstr("{outcome=\"showing_results_for\"} 0"));
+  EXPECT_THAT(metrics, HasSubstr("quaver_correction_passes_count 2"));
+}
+
 TEST_F(ProductTest, WrongParametersAre400AndNamed) {
   using testing::Pair;
   const std::pair<const char*, const char*> cases[] = {
@@ -309,6 +344,8 @@ TEST_F(ProductTest, WrongParametersAre400AndNamed) {
       {"/v1/search?filter=colour:red", "filter"},
       {"/v1/search?facets=maybe", "facets"},
       {"/v1/search?explain=", "explain"},
+      {"/v1/search?spell=on", "spell"},
+      {"/v1/correct?q=a&spell=off", "spell"},
       {"/v1/search?q=a&q=b", "q"},
       {"/v1/search?query=a", "query"},
       {"/v1/suggest?q=a&limit=3", "limit"},
@@ -323,6 +360,7 @@ TEST_F(ProductTest, AnyBytesAreAQuery) {
   for (const char* query : {"%00", "%FF%FE", "%F0%9F%8E%B5", "'%22%5C",
                             "%E2%80%AE", "%0D%0AX:%20y"}) {
     Get(std::string("/v1/search?q=") + query, "SearchAnswer");
+    Get(std::string("/v1/correct?q=") + query, "CorrectAnswer");
     Get(std::string("/v1/suggest?q=") + query, "SuggestAnswer");
   }
   Get("/v1/search?q=" + std::string(15'000, 'a'), "SearchAnswer");

@@ -19,6 +19,7 @@ using Action = std::function<absl::Status()>;
 void AddIngestCommand(CLI::App& app, Action& action);
 void AddServeCommand(CLI::App& app, Action& action);
 void AddSearchCommand(CLI::App& app, Action& action);
+void AddCorrectCommand(CLI::App& app, Action& action);
 void AddEmbedCommand(CLI::App& app, Action& action);
 void AddGenerateCommand(CLI::App& app, Action& action);
 void AddEvalCommand(CLI::App& app, Action& action);

@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   quaver::AddIngestCommand(app, action);
   quaver::AddServeCommand(app, action);
   quaver::AddSearchCommand(app, action);
+  quaver::AddCorrectCommand(app, action);
   quaver::AddEmbedCommand(app, action);
   quaver::AddGenerateCommand(app, action);
   quaver::AddEvalCommand(app, action);

@@ -3,7 +3,9 @@
 
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
+#include "quaver/backends/corrector_servable.h"
 #include "quaver/ingest/index_folder.h"
 #include "quaver/ingest/model_identity.h"
 #include "quaver/kernels/kernels.h"
@@ -40,6 +42,15 @@ std::string DefaultModelFolder() {
   return (binary.parent_path().parent_path() / "models/minilm").string();
 }
 
+std::string DefaultCorrectorFolder() {
+  std::error_code error;
+  const auto binary = std::filesystem::read_symlink("/proc/self/exe", error);
+  const auto above = binary.parent_path().parent_path().parent_path();
+  const auto folder = above / "models/corrector";
+  const bool is_there = !error && std::filesystem::is_directory(folder, error);
+  return is_there ? folder.string() : kNoCorrector;
+}
+
 std::vector<std::string> TypeNames() {
   std::vector<std::string> names;
   for (int type = 0; type < kNumEntityTypes; ++type) {
@@ -57,8 +68,23 @@ absl::StatusOr<std::shared_ptr<EncoderServable>> LoadEncoder(
   return std::shared_ptr<EncoderServable>(std::move(encoder));
 }
 
+absl::StatusOr<SearchConfig> LoadCorrector(const std::string& corrector_folder,
+                                           int num_instances,
+                                           ServableRegistry& servables) {
+  SearchConfig config;
+  if (corrector_folder == kNoCorrector) return config;
+  ASSIGN_OR_RETURN(auto corrector,
+                   CorrectorServable::Create({.model_folder = corrector_folder,
+                                              .num_instances = num_instances},
+                                             BestKernels()));
+  config.corrector = "corrector";
+  RETURN_IF_ERROR(servables.Add(config.corrector, std::move(corrector)));
+  return config;
+}
+
 absl::StatusOr<std::unique_ptr<ReadOnlySearch>> OpenReadOnly(
-    const std::string& index_folder, const std::string& model_folder) {
+    const std::string& index_folder, const std::string& model_folder,
+    const std::string& corrector_folder) {
   auto search = std::make_unique<ReadOnlySearch>();
   ASSIGN_OR_RETURN(const ModelIdentity model, IdentifyModel(model_folder));
   Snapshot snapshot;
@@ -66,10 +92,12 @@ absl::StatusOr<std::unique_ptr<ReadOnlySearch>> OpenReadOnly(
   search->snapshot = std::make_shared<const Snapshot>(std::move(snapshot));
   ASSIGN_OR_RETURN(auto encoder, LoadEncoder(model_folder, 1));
   RETURN_IF_ERROR(search->servables.Add("encoder", std::move(encoder)));
-  ASSIGN_OR_RETURN(search->bar, SearchBar::Create({}, search->servables,
-                                                  [shared = search->snapshot] {
-                                                    return shared;
-                                                  }));
+  ASSIGN_OR_RETURN(SearchConfig config,
+                   LoadCorrector(corrector_folder, 1, search->servables));
+  ASSIGN_OR_RETURN(
+      search->bar,
+      SearchBar::Create(std::move(config), search->servables,
+                        [shared = search->snapshot] { return shared; }));
   return search;
 }
 

@@ -1,4 +1,4 @@
-// What several commands need: the encoder, an index opened for reading.
+// What several commands need: the models, an index opened for reading.
 #pragma once
 
 #include <memory>
@@ -17,6 +17,14 @@ namespace quaver {
 // own: <binary's folder>/../models/minilm.
 std::string DefaultModelFolder();
 
+// In place of a folder: no model corrects, the index alone does.
+inline constexpr char kNoCorrector[] = "none";
+
+// The folder of the corrector that comes with the source, above the binary's
+// own: <binary's folder>/../../models/corrector; kNoCorrector where there is
+// none.
+std::string DefaultCorrectorFolder();
+
 inline constexpr int kMaxThreads = 1024;  // that --threads accepts
 
 // "track", "artist" ...: what options that name types accept.
@@ -24,6 +32,12 @@ std::vector<std::string> TypeNames();
 
 absl::StatusOr<std::shared_ptr<EncoderServable>> LoadEncoder(
     const std::string& model_folder, int num_instances);
+
+// Adds the servable "corrector" and returns the search bar's configuration with
+// it; without it for kNoCorrector. `num_instances`: 0 for one a core.
+absl::StatusOr<SearchConfig> LoadCorrector(const std::string& corrector_folder,
+                                           int num_instances,
+                                           ServableRegistry& servables);
 
 // A search bar over an index folder that is only read; a server may have it
 // open for writing at the same time, later writes are not seen.
@@ -36,6 +50,7 @@ struct ReadOnlySearch {
 
 // FailedPrecondition when the index was made with another encoder.
 absl::StatusOr<std::unique_ptr<ReadOnlySearch>> OpenReadOnly(
-    const std::string& index_folder, const std::string& model_folder);
+    const std::string& index_folder, const std::string& model_folder,
+    const std::string& corrector_folder = kNoCorrector);
 
 }  // namespace quaver

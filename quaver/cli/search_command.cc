@@ -19,14 +19,21 @@ using nlohmann::json;
 struct SearchOptions {
   std::string index;
   std::string model = DefaultModelFolder();
+  std::string corrector = DefaultCorrectorFolder();
   std::vector<std::string> types;
   std::string filter;
   int limit = 10;
   bool as_json = false;
   bool explain = false;
   bool words_only = false;
+  bool no_correct = false;
   std::vector<std::string> queries;
 };
+
+const std::string& SearchedFor(const SearchResponse& response) {
+  return response.correction.applied ? response.correction.text
+                                     : response.query;
+}
 
 // The hits of all sections, best first.
 std::vector<Hit> OneList(SearchResponse& response) {
@@ -63,6 +70,7 @@ void PrintJson(SearchResponse& response, bool explain) {
   json timing = json::object();
   for (const auto& [stage, us] : response.timing_us) timing[stage] = us;
   const json line = {{"query", response.query},
+                     {"searched_for", SearchedFor(response)},
                      {"hits", std::move(hits)},
                      {"timing_us", std::move(timing)}};
   std::cout << line.dump(-1, ' ', false, json::error_handler_t::replace)
@@ -70,7 +78,14 @@ void PrintJson(SearchResponse& response, bool explain) {
 }
 
 void PrintText(SearchResponse& response) {
-  std::cout << "\"" << response.query << "\"\n";
+  std::cout << "\"" << response.query << "\"";
+  const Correction& correction = response.correction;
+  if (correction.applied) {
+    std::cout << ": results for \"" << correction.text << "\"";
+  } else if (correction.outcome == SpellingOutcome::kAsked) {
+    std::cout << ": did you mean \"" << correction.text << "\"?";
+  }
+  std::cout << "\n";
   for (const Hit& hit : OneList(response)) {
     std::cout << fmt::format("  {:5.3f}  {:<8} {}", hit.score, Name(hit.type),
                              hit.title);
@@ -83,13 +98,16 @@ void PrintText(SearchResponse& response) {
 absl::Status Search(const SearchOptions& options) {
   SearchRequest request{.limit = options.limit,
                         .explain = options.explain,
-                        .meaning = !options.words_only};
+                        .meaning = !options.words_only,
+                        .correct = !options.no_correct};
   for (const std::string& name : options.types) {
     ASSIGN_OR_RETURN(request.types.emplace_back(), ParseEntityType(name));
   }
   ASSIGN_OR_RETURN(request.filter, ParseFilter(options.filter));
-  ASSIGN_OR_RETURN(const auto search,
-                   OpenReadOnly(options.index, options.model));
+  ASSIGN_OR_RETURN(
+      const auto search,
+      OpenReadOnly(options.index, options.model,
+                   options.no_correct ? kNoCorrector : options.corrector));
   const auto run = [&](const std::string& query) -> absl::Status {
     request.query = query;
     ASSIGN_OR_RETURN(SearchResponse response, search->bar->Search(request));
@@ -118,6 +136,10 @@ void AddSearchCommand(CLI::App& app, Action& action) {
   command->add_option("--model", options->model, "Folder of the encoder")
       ->capture_default_str();
   command
+      ->add_option("--corrector", options->corrector,
+                   "Folder of the spelling model; none: without")
+      ->capture_default_str();
+  command
       ->add_option("--types", options->types,
                    "Comma-separated: track, artist, album, show, episode, "
                    "playlist; default all")
@@ -134,6 +156,8 @@ void AddSearchCommand(CLI::App& app, Action& action) {
                     "With --json: legs and features of each hit");
   command->add_flag("--words-only", options->words_only,
                     "Do not search by meaning");
+  command->add_flag("--no-correct", options->no_correct,
+                    "Search for each query as it stands");
   command->add_option("QUERY", options->queries, "Each argument is one query");
   command->callback(
       [&action, options] { action = [options] { return Search(*options); }; });

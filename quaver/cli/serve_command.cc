@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -27,6 +28,7 @@ constexpr int kStopDeadlineMs = 10'000;
 struct ServeOptions {
   std::string index;
   std::string model = DefaultModelFolder();
+  std::string corrector = DefaultCorrectorFolder();
   std::string address = "127.0.0.1";
   int port = 8080;
   int threads = 0;
@@ -81,9 +83,12 @@ absl::Status Serve(const ServeOptions& options) {
                                    encoder, metrics));
   ServableRegistry servables;
   RETURN_IF_ERROR(servables.Add("encoder", encoder));
-  ASSIGN_OR_RETURN(const auto bar, SearchBar::Create({}, servables, [&] {
-                     return index->snapshot();
-                   }));
+  ASSIGN_OR_RETURN(
+      SearchConfig search,
+      LoadCorrector(options.corrector, options.threads, servables));
+  ASSIGN_OR_RETURN(const auto bar,
+                   SearchBar::Create(std::move(search), servables,
+                                     [&] { return index->snapshot(); }));
   ASSIGN_OR_RETURN(const IndexStats stats, index->Stats());
   Router router;
   RegisterOperations(router,
@@ -116,6 +121,10 @@ void AddServeCommand(CLI::App& app, Action& action) {
   command->add_option("--index", options->index, "Folder made by ingest")
       ->required();
   command->add_option("--model", options->model, "Folder of the encoder")
+      ->capture_default_str();
+  command
+      ->add_option("--corrector", options->corrector,
+                   "Folder of the spelling model; none: without")
       ->capture_default_str();
   command->add_option("--address", options->address, "To listen on")
       ->capture_default_str();

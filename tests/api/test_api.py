@@ -131,6 +131,40 @@ def test_search_answers_as_described(api, query):
         assert {hit["type"] for hit in section["hits"]} == {section["type"]}
 
 
+def test_spelling_is_corrected_unless_it_is_off(api):
+    params = {"q": "beetels yesterday"}
+    answer = api.call("GET", "/v1/search", params=params)
+    assert answer["query"] == "beetels yesterday"
+    assert answer["correction"]["text"] == "beatles yesterday"
+    assert answer["correction"]["applied"]
+    assert answer["best"]["title"] == "Yesterday"
+    for name in ("correct", "correct_gate"):
+        assert name in answer["timing_us"]
+    answer = api.call("GET", "/v1/search", params={**params, "spell": "off"})
+    assert answer["correction"] is None
+
+
+@pytest.mark.parametrize("query, text", [
+    ("beetels yesterday", "beatles yesterday"), ("yesterday", "yesterday"),
+    ("", ""), ("🎵 é \x00", None), ("x" * 5000, None)])
+def test_correct_answers_as_described(api, query, text):
+    answer = api.call("GET", "/v1/correct", params={"q": query})
+    search = api.call("GET", "/v1/search", params={"q": query})
+    if text is not None:
+        assert answer["text"] == text
+    for name, value in search["correction"].items():
+        if name != "text":
+            assert answer[name] == value, name
+    assert search["query"] == answer["query"]
+    units = answer["query"].encode("utf-16-le")
+    ends = [0]
+    for span in answer["spans"]:
+        ends += [span["begin"], span["end"]]
+        units[2 * span["begin"]:2 * span["end"]].decode("utf-16-le")
+    assert ends == sorted(ends) and ends[-1] <= len(units) // 2
+    api.call("GET", "/v1/correct", 400, params={"q": query, "spell": "off"})
+
+
 def test_highlights_are_utf16_offsets(api):
     for hit in api.call("GET", "/v1/search",
                         params={"q": "love", "types": "track"}
@@ -168,6 +202,7 @@ def test_pages_of_a_section_do_not_overlap(api):
     ({"limit": "ten"}, "limit"), ({"limit": "9" * 50}, "limit"),
     ({"offset": 1001}, "offset"), ({"types": "song"}, "types"),
     ({"filter": "colour:red"}, "filter"), ({"facets": "maybe"}, "facets"),
+    ({"spell": "on"}, "spell"), ({"spell": ""}, "spell"),
     ({"quarry": "x"}, "quarry"),
 ])
 def test_wrong_parameters_are_named(api, params, field):
@@ -245,13 +280,16 @@ def test_stats_and_health_are_as_described(api):
     api.call("GET", "/health/ready")
 
 
-def test_metrics_tell_routes_and_stages(api):
+def test_metrics_tell_routes_stages_and_corrections(api):
     api.call("GET", "/v1/search", params={"q": "love"})
     text = api.send("GET", "/metrics")[2].decode()
     for part in ('quaver_http_requests_total{code="200",method="GET",'
                  'route="/v1/search"}',
                  'quaver_http_request_seconds_bucket{route="/v1/search"',
-                 'quaver_search_stage_seconds_count{stage="encode"}'):
+                 'quaver_search_stage_seconds_count{stage="encode"}',
+                 'quaver_search_stage_seconds_count{stage="correct_gate"}',
+                 'quaver_correction_outcomes_total{outcome="did_you_mean"}',
+                 'quaver_correction_passes_bucket{le="1"}'):
         assert part in text
 
 

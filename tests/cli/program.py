@@ -8,7 +8,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("QUAVER_BIN", ROOT / "build/release/quaver"))
 MODEL = os.environ.get("QUAVER_MODEL")  # of a program without one beside it
 LIMIT_S = 120  # shared builders are slow at times
-TAKES_MODEL = {"ingest", "search", "embed", "serve"}
+TAKES_MODEL = {"ingest", "search", "correct", "embed", "serve"}
 
 
 def command(name, *words):

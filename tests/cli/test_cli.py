@@ -53,7 +53,7 @@ def search(index, *words, given=b""):
     assert said.endswith(b"\n")
     answers = [json.loads(line) for line in said.decode().split("\n")[:-1]]
     for answer in answers:
-        assert set(answer) == {"query", "hits", "timing_us"}
+        assert set(answer) == {"query", "searched_for", "hits", "timing_us"}
         for hit in answer["hits"]:
             assert set(hit) == HIT_KEYS
         scores = [hit["score"] for hit in answer["hits"]]
@@ -62,8 +62,8 @@ def search(index, *words, given=b""):
     return answers
 
 
-@pytest.mark.parametrize("name", ["ingest", "serve", "search", "embed",
-                                  "eval", "bench"])
+@pytest.mark.parametrize("name", ["ingest", "serve", "search", "correct",
+                                  "embed", "eval", "bench"])
 def test_each_subcommand_explains_itself(name):
     said, _ = run(name, "--help")
     assert b"--help" in said
@@ -89,6 +89,8 @@ def test_version():
     ["ingest", "--out", "x", "--popularity", "much", "f.tsv"],
     ["ingest", "--out", "x", "--threads", "-1", "f.tsv"],
     ["serve", "--index", "x", "--port", "65536"],
+    ["correct"],                                  # --index is missing
+    ["correct", "--index", "x", "hey jude"],      # queries are lines
     ["embed", "--model"],
 ])
 def test_a_command_line_that_is_not_understood_exits_with_2(words):
@@ -106,6 +108,7 @@ def test_no_subcommand_exits_with_2():
 @pytest.mark.parametrize("words, named", [
     (["search", "--index", "/nowhere", "x"], "/nowhere"),
     (["serve", "--index", "/nowhere"], "/nowhere"),
+    (["correct", "--index", "/nowhere"], "/nowhere"),
     (["embed", "--model", "/nowhere"], "/nowhere"),
     (["ingest", "--out", "/dev/null/x", "f.tsv"], "/dev/null/x"),
     (["bench", "encoder", "--model", "/nowhere"], "/nowhere"),
@@ -308,10 +311,105 @@ def test_an_index_of_another_encoder_is_refused(own_index):
     index = json.loads(path.read_bytes())
     index["model"], index["model_hash"] = "other", "0123456789abcdef"
     path.write_text(json.dumps(index))
-    for name in ("search", "serve"):
+    for name in ("search", "correct", "serve"):
         _, complaint = run(name, "--index", own_index, expected=1)
         assert "other (0123456789abcdef)" in complaint
         assert "run quaver ingest" in complaint
+
+
+def correct(index, *words, given):
+    said, _ = run("correct", "--index", index, *words, given=given)
+    assert said.count(b"\n") == len(given.splitlines())
+    return said.decode()
+
+
+def correct_json(index, *words, given):
+    return [json.loads(line) for line in
+            correct(index, "--json", *words, given=given).splitlines()]
+
+
+@pytest.mark.parametrize("corrector", [[], ["--corrector", "none"]])
+def test_correct_prints_a_line_for_each(index, corrector):
+    given = "giant steps\n\ngiant stepps\n  \nБлюз, no match!\n\nblue train\n"
+    assert correct(index, *corrector, given=given.encode()) == given.replace(
+        "stepps", "steps")
+    assert correct(index, *corrector, given=b"") == ""
+    assert correct(index, *corrector, given=b"\n") == "\n"
+    assert correct(index, *corrector, given=b"blue train") == "blue train\n"
+
+
+def test_correct_takes_any_bytes(index):
+    every = bytes(range(256)).replace(b"\n", b"")
+    separators = "春\u2028夏\u2029秋\u0085冬\r"
+    given = b"\n".join([b"\xff\xfe giant steps", every, separators.encode(),
+                       b"blue train\r", b"x" * 5_000_000, b"\x00", b"rain"])
+    said, _ = run("correct", "--index", index, given=given)
+    lines = said.decode().split("\n")
+    assert len(lines) == 8 and lines[7] == ""
+    assert lines[0] == "\ufffd\ufffd giant steps"
+    assert lines[1].isascii() is False
+    assert lines[2:] == ["春 夏 秋 冬", "blue train", "x" * 5_000_000, "\x00",
+                         "rain", ""]
+    assert said.decode().splitlines() == lines[:-1]
+    objects, _ = run("correct", "--index", index, "--json", given=given)
+    assert len([json.loads(line) for line in objects.splitlines()]) == 7
+
+
+@pytest.mark.parametrize("words", [[], ["--no-gate"],
+                                   ["--corrector", "none"]])
+def test_correct_explains_itself_in_json(index, words):
+    given = ["giant stepps", "", "blue train", "caf\u00e9 🎵 jazz"]
+    answers = correct_json(index, *words, given="\n".join(given).encode())
+    assert [answer["query"] for answer in answers] == given
+    assert [answer["text"] for answer in answers[:2]] == ["giant steps", ""]
+    assert answers[2]["gated"] == (words != ["--no-gate"])
+    for answer in answers:
+        assert set(answer) == {
+            "query", "text", "did_you_mean", "outcome", "applied",
+            "confidence", "spans", "alternatives", "completion", "passes",
+            "gated", "timing_us"}
+        assert 0 <= answer["confidence"] <= 1
+        assert answer["timing_us"]["total"] >= 0
+        assert answer["applied"] == (answer["outcome"] in (
+            "silent", "showing_results_for"))
+        assert (answer["did_you_mean"] is not None) == (
+            answer["outcome"] == "did_you_mean")
+        if not answer["applied"]:
+            assert answer["text"] == answer["query"]
+        if "none" in words:
+            assert answer["passes"] == 0
+    fixed = answers[0]
+    assert fixed["outcome"] == "showing_results_for"
+    assert fixed["spans"] == [{"begin": 6, "end": 12, "text": "steps"}]
+
+
+def test_correct_answers_each_line_at_once(index):
+    with subprocess.Popen(command("correct", "--index", index),
+                          stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as process:
+        for _ in range(2):
+            process.stdin.write(b"giant stepps\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == b"giant steps\n"
+
+
+def test_search_corrects_unless_told_not_to(index):
+    (answer,) = search(index, "giant stepps")
+    assert answer["query"] == "giant stepps"
+    assert answer["searched_for"] == "giant steps"
+    (answer,) = search(index, "--no-correct", "giant stepps")
+    assert answer["searched_for"] == "giant stepps"
+    said, _ = run("search", "--index", index, "giant stepps")
+    assert b'"giant stepps": results for "giant steps"\n' in said
+
+
+@pytest.mark.parametrize("words", [["search", "x"], ["correct"],
+                                   ["serve", "--port", 0]])
+def test_a_corrector_that_is_named_must_be_there(own_index, tmp_path, words):
+    name, *others = words
+    _, complaint = run(name, "--index", own_index, "--corrector", tmp_path,
+                       *others, expected=1)
+    assert str(tmp_path) in complaint
 
 
 def generate(*words, given, expected=0):

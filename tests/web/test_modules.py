@@ -42,10 +42,11 @@ def test_pieces(module, text, ranges, marked):
 
 
 @pytest.mark.parametrize("state, address, filter", [
-    ({"query": "", "type": "", "genre": "", "decade": 0}, ".", ""),
-    ({"query": "a&b=c #1", "type": "", "genre": "", "decade": 0},
-     "?q=a%26b%3Dc+%231", ""),
-    ({"query": "é😀", "type": "show", "genre": "R&B/Soul", "decade": 1990},
+    ({"query": "", "type": "", "genre": "", "decade": 0, "spell": ""}, ".", ""),
+    ({"query": "a&b=c #1", "type": "", "genre": "", "decade": 0,
+      "spell": "off"}, "?q=a%26b%3Dc+%231&spell=off", ""),
+    ({"query": "é😀", "type": "show", "genre": "R&B/Soul", "decade": 1990,
+      "spell": ""},
      "?q=%C3%A9%F0%9F%98%80&type=show&genre=R%26B%2FSoul&decade=1990",
      "type:show;genre:R&B/Soul;year:1990..1999"),
 ])
@@ -58,10 +59,10 @@ def test_state_and_address(module, state, address, filter):
 
 @pytest.mark.parametrize("search", [
     "?type=song", "?genre=a;b", "?genre=a|b", "?decade=1985", "?decade=x",
-    "?decade=19900", "?unknown=1"])
+    "?decade=19900", "?spell=on", "?unknown=1"])
 def test_nonsense_is_no_filter(module, search):
     assert module("state.js", "readState")(search) == {
-        "query": "", "type": "", "genre": "", "decade": 0}
+        "query": "", "type": "", "genre": "", "decade": 0, "spell": ""}
 
 
 def test_long_query_is_cut(module):
@@ -73,9 +74,31 @@ def test_long_query_is_cut(module):
     ({"encode": 4120, "rank": 310, "total": 4890},
      "4.9 ms: encode 4.1, rank 0.3"),
     ({"encode": 12_000, "total": 12_345}, "12 ms: encode 12.0"),
+    ({"correct": 100, "total": 200, "correct_gate": 90},
+     "0.2 ms: correct 0.1"),
     ({}, ""), (None, "")])
 def test_timing_text(module, timing, text):
     assert module("results.js", "timingText")(timing) == text
+
+
+@pytest.mark.parametrize("text, spans, mended", [
+    ("beatles yesterday", [[0, 7, "beatles"]], "[beatles] yesterday"),
+    ("hey jude the beatles", [[4, 8, "jude"], [13, 19, "beatles"]],
+     "hey [jude] the [beatles]"),
+    ("the the", [[4, 7, "the"]], "the [the]"),
+    ("daydream", [[0, 9, "daydream"]], "[daydream]"),
+    ("cafe love", [[8, 11, "love"]], "cafe [love]"),  # of " Café luv"
+    ("love", [[0, 4, "hate"]], "love"),
+    ("a b", [[1, 2, ""]], "a b"),
+    ("love", [], "love"),
+])
+def test_mended_ranges(module, text, spans, mended):
+    ranges = module("correction.js", "mendedRanges")(
+        text, [dict(zip(("begin", "end", "text"), span)) for span in spans])
+    assert ranges == sorted(ranges)
+    for begin, end in reversed(ranges):
+        text = f"{text[:begin]}[{text[begin:end]}]{text[end:]}"
+    assert text == mended
 
 
 @pytest.mark.parametrize("title, letter", [

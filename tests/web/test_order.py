@@ -7,9 +7,13 @@ from playwright.sync_api import expect
 SEARCH = re.compile(r"/v1/search\?")
 
 
+def params_of(request):
+    return dict(urllib.parse.parse_qsl(
+        urllib.parse.urlsplit(request.url).query, keep_blank_values=True))
+
+
 def query_of(request):
-    params = urllib.parse.parse_qs(urllib.parse.urlsplit(request.url).query)
-    return params.get("q", [""])[0]
+    return params_of(request)["q"]
 
 
 def test_late_answer_does_not_replace_a_newer_one(search, famous):

@@ -1,0 +1,1 @@
+"""Quality on a large catalogue: run by tools/test_catalogue.sh."""
