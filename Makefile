@@ -5,14 +5,18 @@ JOBS ?= $(shell nproc)
 LAUNCHER := $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 QUAVER := build/release/quaver
 
-.PHONY: help setup build index run test test-slow test-catalogue bench-checkpoint check format clean
+.PHONY: help setup build index run test test-slow test-catalogue bench-checkpoint \
+  bench-corrector bench-spelling check format clean
 
 help:
 	@echo "make run             build, ingest the demo catalogue, serve on port $(PORT)"
 	@echo "make test            build and run every quick test (about 15 minutes)"
 	@echo "make test-slow       live parity, TSan, fuzzing (an hour)"
-	@echo "make test-catalogue CATALOGUE=DIR   quality and scale on a large catalogue"
+	@echo "make test-catalogue CATALOGUE=DIR [SETS=DIR]   quality and scale on a large catalogue"
 	@echo "make bench-checkpoint   a BART of bart-base's shape for timings (minutes)"
+	@echo "make bench-corrector [ROUNDS=n]   its speed beside CTranslate2 and Transformers"
+	@echo "make bench-spelling CATALOGUE=DIR [SETS=DIR] [ROWS=n] [RIVALS=DIR [WORDS=DIR]]"
+	@echo "                     correction and search of misspelled queries, rivals beside"
 	@echo "make build | check | format | clean"
 
 setup:
@@ -35,10 +39,17 @@ test-slow:
 	@tools/test_slow.sh
 
 test-catalogue:
-	@tools/test_catalogue.sh "$(CATALOGUE)"
+	@tools/test_catalogue.sh "$(CATALOGUE)" "$(SETS)"
 
 bench-checkpoint: build
 	@tools/bench_checkpoint.sh
+
+bench-corrector: build
+	@tools/bench_corrector.sh $(ROUNDS)
+
+bench-spelling: build
+	@CATALOGUE="$(CATALOGUE)" SETS="$(SETS)" ROWS="$(ROWS)" RIVALS="$(RIVALS)" \
+	  WORDS="$(WORDS)" tools/bench_spelling.sh
 
 check:
 	@tools/check.sh

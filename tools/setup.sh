@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the project needs and is missing, and says what it installs.
 # usage: tools/setup.sh build|test|slow     (each includes the ones before)
+#        tools/setup.sh bench|rivals         (build, and what a comparison runs)
 # Works as root, and as a user with sudo. Can be run again: then it is quick.
 set -eu
 cd "$(dirname "$0")/.."
@@ -14,6 +15,7 @@ build_packages="g++ cmake ninja-build pkg-config python3 python3-venv libabsl-de
 test_packages="libgtest-dev libgmock-dev chromium"
 slow_packages="clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
   libbenchmark-dev"
+rival_packages="aspell aspell-en hunspell hunspell-en-us"
 
 install_packages() {
   missing=
@@ -67,6 +69,11 @@ case $level in
   slow) install_packages $build_packages $test_packages $slow_packages
         make_venv build/venv tests/requirements.txt
         make_venv build/venv-slow tests/slow/requirements.txt ;;
-  *) echo "setup: $level is not build, test or slow" >&2; exit 2 ;;
+  bench) install_packages $build_packages
+         make_venv build/venv-bench bench/requirements.txt ;;
+  rivals) install_packages $build_packages $rival_packages
+          make_venv build/venv-rivals bench/spelling/requirements.txt ;;
+  *) echo "setup: $level is not build, test, slow, bench or rivals" >&2
+     exit 2 ;;
 esac
 install_model

@@ -17,7 +17,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-QUAVER = ROOT / "build/release/quaver"
+QUAVER = os.environ.get("QUAVER_BIN", str(ROOT / "build/release/quaver"))
 MAX_TOKENS = 40
 TRANSFORMERS_QUERIES = 20  # it is slow
 
@@ -55,7 +55,9 @@ def ctranslate2_model(folder):
     import ctranslate2
     import transformers
     converted = ROOT / "build/bench" / f"{folder.name}-ct2"
-    if not converted.exists():
+    newest = (folder / "model.safetensors").stat().st_mtime
+    made = converted / "model.bin"
+    if not made.exists() or made.stat().st_mtime < newest:
         # Its converter asks for what configurations of today leave out.
         with tempfile.TemporaryDirectory() as copy:
             shutil.copytree(folder, copy, dirs_exist_ok=True,
@@ -73,7 +75,7 @@ def ctranslate2_model(folder):
                     f"<unused{i}>"
                     for i in range(len(known), model.config.vocab_size)])
             ctranslate2.converters.TransformersConverter(copy).convert(
-                str(converted))
+                str(converted), force=True)
     translator = ctranslate2.Translator(
         str(converted), compute_type="float32", inter_threads=1,
         intra_threads=1)

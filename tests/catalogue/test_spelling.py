@@ -5,7 +5,7 @@ from .program import ROOT, SETS, evaluate
 
 # Exact fix in per cent, of the product as it runs: dictionary, model and gate.
 FLOORS = {"artist": 90, "broad": 88, "clean": 99.5, "hard": 80, "partial": 92,
-          "prefix": 85, "touch": 91, "unseen": 89, "word": 97}
+          "prefix": 85, "touch": 91, "unseen": 89, "word": 94}
 MAX_PASSES = 4  # of the decoder, a query, at the mean
 ROWS = 250
 
