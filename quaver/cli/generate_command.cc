@@ -13,6 +13,10 @@
 #include "quaver/cli/commands.h"
 #include "quaver/engine/beam_search.h"
 #include "quaver/engine/generation.h"
+#include "quaver/index/manifest.h"
+#include "quaver/ingest/index_folder.h"
+#include "quaver/search/query.h"
+#include "quaver/search/word_readings.h"
 #include "quaver/text/bpe.h"
 #include "quaver/text/normalize.h"
 
@@ -22,12 +26,40 @@ namespace {
 struct GenerateOptions {
   std::string model;
   std::string draft = "input";
+  std::string index;  // of the dictionary
   BeamOptions beams = {.num_beams = 1};
   bool early_stopping = false;
   bool json = false;
 };
 
 constexpr int kMaxBeams = 64;
+constexpr size_t kMaxGuesses = 4;
+
+// What a dictionary of the catalogue's words guesses of a query, as drafts;
+// without an index, none.
+class DictionaryDrafts {
+ public:
+  static absl::StatusOr<DictionaryDrafts> Open(const std::string& folder) {
+    DictionaryDrafts drafts;
+    if (folder.empty()) return drafts;
+    ASSIGN_OR_RETURN(const Manifest manifest, LoadManifest(folder));
+    ASSIGN_OR_RETURN(drafts.snapshot_, OpenSnapshot(folder, manifest));
+    return drafts;
+  }
+  std::vector<std::vector<int32_t>> Of(const std::string& text,
+                                       const Bpe& tokenizer,
+                                       int max_tokens) const {
+    std::vector<std::vector<int32_t>> drafts;
+    for (const std::string& guess :
+         ReadAsWords(snapshot_, PrepareQuery(text), kMaxGuesses)) {
+      drafts.push_back(tokenizer.Encode(guess, max_tokens));
+    }
+    return drafts;
+  }
+
+ private:
+  Snapshot snapshot_;
+};
 
 // Of {"input_ids": [...]}, which needs no tokenizer.
 absl::StatusOr<std::vector<int32_t>> SourceOfIds(
@@ -99,15 +131,16 @@ void Print(const GenerateOptions& options,
             << std::endl;
 }
 
-absl::StatusOr<std::vector<Generated>> Answer(const GenerateOptions& options,
-                                              std::vector<int32_t> source,
-                                              Generator& greedy,
-                                              BeamSearch& beams) {
+absl::StatusOr<std::vector<Generated>> Answer(
+    const GenerateOptions& options, std::vector<int32_t> source,
+    std::vector<std::vector<int32_t>> guesses, Generator& greedy,
+    BeamSearch& beams) {
   if (options.beams.num_beams > 1) return beams.Run(source, options.beams);
   GenerationRequest request;
   request.options = options.beams.generation;
   request.source = std::move(source);
-  if (options.draft == "input") request.drafts = {request.source};
+  request.drafts = std::move(guesses);
+  if (options.draft != "none") request.drafts.push_back(request.source);
   RETURN_IF_ERROR(greedy.Add(std::move(request)));
   std::vector<Generated> done;
   while (!greedy.idle()) greedy.Step(&done);
@@ -115,6 +148,10 @@ absl::StatusOr<std::vector<Generated>> Answer(const GenerateOptions& options,
 }
 
 absl::Status Generate(GenerateOptions options) {
+  if ((options.draft == "dictionary") == options.index.empty()) {
+    return absl::InvalidArgumentError(
+        "--draft dictionary needs --index DIR, and nothing else does");
+  }
   if (options.early_stopping) options.beams.stop = BeamOptions::Stop::kAll;
   ASSIGN_OR_RETURN(const auto model,
                    BartModel::Load(options.model, BestKernels()));
@@ -130,6 +167,8 @@ absl::Status Generate(GenerateOptions options) {
   limits.max_target_tokens = model->config().max_positions;
   Generator greedy(*model, limits);
   BeamSearch beams(*model, options.beams.num_beams, limits);
+  ASSIGN_OR_RETURN(const auto dictionary,
+                   DictionaryDrafts::Open(options.index));
   std::string line;
   for (uint64_t number = 1; std::getline(std::cin, line); ++number) {
     const nlohmann::json request = ParseJson(line);
@@ -137,9 +176,13 @@ absl::Status Generate(GenerateOptions options) {
     auto source =
         is_text ? SourceOfText(line, tokenizer.get(), limits.max_source_tokens)
                 : SourceOfIds(request);
-    auto answers = source.ok()
-                       ? Answer(options, *std::move(source), greedy, beams)
-                       : source.status();
+    std::vector<std::vector<int32_t>> guesses;
+    if (is_text && source.ok() && options.draft == "dictionary") {
+      guesses = dictionary.Of(line, *tokenizer, limits.max_source_tokens);
+    }
+    auto answers = source.ok() ? Answer(options, *std::move(source),
+                                        std::move(guesses), greedy, beams)
+                               : source.status();
     if (!answers.ok()) {
       return Annotate(answers.status(), fmt::format("line {}", number));
     }
@@ -160,10 +203,12 @@ void AddGenerateCommand(CLI::App& app, Action& action) {
       ->required();
   command
       ->add_option("--draft", options->draft,
-                   "What is guessed of an answer: none, input. Answers are the "
-                   "same; passes are not")
-      ->check(CLI::IsMember({"none", "input"}))
+                   "What is guessed of an answer: none, input, or dictionary "
+                   "(needs --index), too. Answers are the same; passes are not")
+      ->check(CLI::IsMember({"none", "input", "dictionary"}))
       ->capture_default_str();
+  command->add_option("--index", options->index,
+                      "Folder made by ingest, whose words are the dictionary");
   command
       ->add_option("--max-new-tokens", options->beams.generation.max_new_tokens,
                    "Tokens of an answer at most")

@@ -12,7 +12,7 @@
 #include "quaver/search/internal/name_readings.h"
 #include "quaver/search/internal/spans.h"
 #include "quaver/search/internal/spelling_model.h"
-#include "quaver/search/internal/word_readings.h"
+#include "quaver/search/word_readings.h"
 #include "quaver/text/compare.h"
 #include "quaver/text/edit_distance.h"
 #include "quaver/text/normalize.h"

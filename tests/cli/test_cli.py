@@ -433,6 +433,21 @@ def test_generate_answers_every_line():
         assert drafted == one_by_one
 
 
+def test_generate_drafts_from_a_dictionary(index):
+    given = b"beetels yesterday\n\ngiant stepps\n"
+    plain = generate("--json", given=given)[0].splitlines()
+    guessed = generate("--json", "--draft", "dictionary", "--index", index,
+                       given=given)[0].splitlines()
+    for one, other in zip(plain, guessed, strict=True):
+        one, other = json.loads(one), json.loads(other)
+        assert other["output_ids"] == one["output_ids"]
+        assert other["passes"] <= one["passes"]
+    _, message = generate("--draft", "dictionary", given=given, expected=1)
+    assert b"--index" in message
+    _, message = generate("--index", index, given=given, expected=1)
+    assert b"--draft dictionary" in message
+
+
 def test_generate_takes_ids_and_beams():
     given = b' { "input_ids" : [0, 900, 800, 2]}\n'
     greedy = json.loads(generate("--json", given=given)[0])

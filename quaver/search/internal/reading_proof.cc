@@ -6,7 +6,7 @@
 #include <iterator>
 #include <optional>
 
-#include "quaver/search/internal/word_readings.h"
+#include "quaver/search/word_readings.h"
 #include "quaver/text/edit_distance.h"
 #include "quaver/text/normalize.h"
 

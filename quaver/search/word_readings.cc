@@ -1,5 +1,5 @@
 // See word_readings.h.
-#include "quaver/search/internal/word_readings.h"
+#include "quaver/search/word_readings.h"
 
 #include <algorithm>
 #include <cmath>
