@@ -443,9 +443,9 @@ def test_generate_drafts_from_a_dictionary(index):
         assert other["output_ids"] == one["output_ids"]
         assert other["passes"] <= one["passes"]
     _, message = generate("--draft", "dictionary", given=given, expected=1)
-    assert b"--index" in message
+    assert "--index" in message
     _, message = generate("--index", index, given=given, expected=1)
-    assert b"--draft dictionary" in message
+    assert "--draft dictionary" in message
 
 
 def test_generate_takes_ids_and_beams():
