@@ -28,7 +28,7 @@ struct CorrectionSpan {
 };
 
 struct CorrectionAlternative {
-  std::string text;       // in normalised form
+  std::string text;       // in comparable form
   double confidence = 0;  // [0, 1], that this is what was meant
 };
 
@@ -41,7 +41,7 @@ struct WeighedReading {
 
 struct Correction {
   SpellingOutcome outcome = SpellingOutcome::kNone;
-  // What was probably meant, in normalised form: searched for when `applied`,
+  // What was probably meant, in comparable form: searched for when `applied`,
   // asked about when not; the query as given for kNone.
   std::string text;
   bool applied = false;

@@ -216,7 +216,7 @@ Features Extractor::Extract(const Candidate& candidate) {
     features[static_cast<int>(feature)] = value;
   };
   const float popularity = segment_.popularity()[candidate.doc];
-  set(Feature::kPopularTail, -std::log10(1 - popularity + 1e-6f) / 6);
+  set(Feature::kPopularTail, PopularTail(popularity));
   if (query_.words.empty()) return features;
   std::fill(best_.begin(), best_.end(), 0);
   const uint32_t title = lexical_.title_names()[candidate.doc];
@@ -245,6 +245,10 @@ Features Extractor::Extract(const Candidate& candidate) {
 }
 
 }  // namespace
+
+float PopularTail(float popularity) {
+  return -std::log10(1 - popularity + 1e-6f) / 6;
+}
 
 std::string_view Name(Feature feature) {
   constexpr std::array<std::string_view, kNumFeatures> kNames = {

@@ -37,6 +37,9 @@ enum class Feature {
 inline constexpr int kNumFeatures = 16;
 std::string_view Name(Feature feature);
 
+// kPopularTail of a popularity in [0, 1].
+float PopularTail(float popularity);
+
 using Features = std::array<float, kNumFeatures>;
 
 // The features of a segment's candidates, in their order. `embedding` may be

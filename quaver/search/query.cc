@@ -20,13 +20,16 @@ constexpr std::array<std::string_view, 24> kFillers = {
     "lyrics",    "music", "of",    "official", "on",    "podcast",
     "remix",     "song",  "songs", "the",      "video", "with"};
 constexpr float kFillerWeight = 0.4f;
-// Comparisons are bit-parallel up to 64 characters, quadratic above.
-constexpr size_t kMaxPatternBytes = 64;
 // n-grams of more than this would make a query of noise cost many times one of
 // words; names are no longer.
 constexpr size_t kMaxGramBytes = 200;
 
-// At most `max_bytes`, whole characters.
+std::string CutQuery(std::string_view raw) {
+  return CleanUtf8(raw.substr(0, kMaxQueryBytes));
+}
+
+}  // namespace
+
 std::string CutBytes(std::string_view text, size_t max_bytes) {
   if (text.size() > max_bytes) {
     while (max_bytes > 0 && (text[max_bytes] & 0xC0) == 0x80) --max_bytes;
@@ -34,12 +37,6 @@ std::string CutBytes(std::string_view text, size_t max_bytes) {
   }
   return std::string(text);
 }
-
-std::string CutQuery(std::string_view raw) {
-  return CleanUtf8(raw.substr(0, kMaxQueryBytes));
-}
-
-}  // namespace
 
 QueryWord::QueryWord(std::string word)
     : text(std::move(word)),

@@ -12,6 +12,12 @@ namespace quaver {
 
 inline constexpr size_t kMaxQueryWords = 24;  // later ones only embed
 
+// Comparisons are bit-parallel up to 64 characters, quadratic above.
+inline constexpr size_t kMaxPatternBytes = 64;
+
+// At most `max_bytes`, whole characters.
+std::string CutBytes(std::string_view text, size_t max_bytes);
+
 // A word of the query, or two neighbours typed as one.
 struct QueryWord {
   std::string text;

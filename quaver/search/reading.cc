@@ -48,8 +48,8 @@ bool ChangesFirst(const Query& query,
 float SoundDistance(const Query& query, const std::string& text) {
   const std::string typed = Squeeze(SoundForm(query.normalized));
   const std::string read = Squeeze(SoundForm(text));
-  return static_cast<float>(EditPattern(typed.substr(0, 64))
-                                .Osa(std::string_view(read).substr(0, 64)));
+  return static_cast<float>(EditPattern(CutBytes(typed, kMaxPatternBytes))
+                                .Osa(CutBytes(read, kMaxPatternBytes)));
 }
 
 }  // namespace
@@ -108,7 +108,7 @@ ReadingFeatures ExtractFeatures(const Query& query,
   const bool spaces = Squeeze(reading.text) == query.squeezed;
   set(ReadingFeature::kSpaces, spaces);
   const auto edits = static_cast<float>(
-      query.whole.Osa(std::string_view(reading.text).substr(0, 64)));
+      query.whole.Osa(CutBytes(reading.text, kMaxPatternBytes)));
   const float keys = KeyDistance(query.normalized, reading.text);
   const float sounds = SoundDistance(query, reading.text);
   set(ReadingFeature::kEdits, edits / letters);

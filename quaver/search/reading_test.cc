@@ -42,6 +42,13 @@ TEST(ReadingTest, EditsAreCountedALetterAndByThemselves) {
   EXPECT_EQ(At(Extract("hot ", {.text = "not"}), ReadingFeature::kNotFirst), 1);
 }
 
+TEST(ReadingTest, LongTextsAreCutBetweenCharacters) {
+  std::string text = "x";
+  for (int i = 0; i < 40; ++i) text += "も";
+  const auto features = Extract(text + "y ", {.text = text + "z"});
+  EXPECT_EQ(At(features, ReadingFeature::kEditCount), 0);
+}
+
 TEST(ReadingTest, TheQueryItselfHasNoEdits) {
   Reading typed{.text = "hey jude", .typed = true};
   typed.proof.known = 0.5f;

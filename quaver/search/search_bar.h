@@ -3,7 +3,8 @@
 //   SearchBar bar(config, registry, snapshots);
 //   ASSIGN_OR_RETURN(SearchResponse answer, bar.Search({.query = "hey jude"}));
 //
-// normalise -> encode -> retrieve -> rank; each stage is a file of this room.
+// normalise -> correct -> encode -> retrieve -> rank; each stage is a file of
+// this room.
 #pragma once
 
 #include <cstdint>

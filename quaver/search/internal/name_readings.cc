@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "quaver/search/internal/similarity.h"
 #include "quaver/text/compare.h"
 #include "quaver/text/normalize.h"
 #include "quaver/text/typing.h"
@@ -20,17 +21,6 @@ constexpr float kOpen = 0.02f;
 constexpr float kSameSound = 0.8f;
 
 enum class Last { kWhole, kUnfinished };
-
-// The first `count` code points.
-std::string_view Beginning(std::string_view text, int count) {
-  size_t end = 0;
-  while (end < text.size() && count > 0) {
-    ++end;
-    while (end < text.size() && (text[end] & 0xC0) == 0x80) ++end;
-    --count;
-  }
-  return text.substr(0, end);
-}
 
 // A filler that was typed together with the word after it.
 constexpr std::string_view kGlued[] = {"the", "by", "a", "of", "in", "to", "i"};

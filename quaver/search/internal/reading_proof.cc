@@ -3,11 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <optional>
 
+#include "quaver/search/features.h"
 #include "quaver/search/word_readings.h"
-#include "quaver/text/edit_distance.h"
 #include "quaver/text/normalize.h"
 
 namespace quaver {
@@ -121,8 +120,7 @@ class NameCheck {
     }
     proof.explained = total > 0 ? explained / total : 0;
     proof.covered = length > 0 ? covered / length : 0;
-    const float popularity = segment_.popularity()[place.doc];
-    proof.popularity_tail = -std::log10(1 - popularity + 1e-6f) / 6;
+    proof.popularity_tail = PopularTail(segment_.popularity()[place.doc]);
     proof.exact = proof.explained == 1 && IsName(title, artist);
     return proof;
   }

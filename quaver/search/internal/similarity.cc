@@ -10,17 +10,6 @@ constexpr float kLeastSimilarity = 0.3f;
 // A beginning is a little less than the whole word.
 constexpr float kPrefixPenalty = 0.03f;
 
-// The first `count` code points.
-std::string_view Beginning(std::string_view text, int count) {
-  size_t end = 0;
-  while (end < text.size() && count > 0) {
-    ++end;
-    while (end < text.size() && (text[end] & 0xC0) == 0x80) ++end;
-    --count;
-  }
-  return text.substr(0, end);
-}
-
 float MostSimilar(int a, int b) {
   return a + b == 0 ? 1 : 2.0f * static_cast<float>(std::min(a, b)) / (a + b);
 }
@@ -31,6 +20,16 @@ float Similarity(const Query& query, std::string_view text, int both_lengths) {
 }
 
 }  // namespace
+
+std::string_view Beginning(std::string_view text, int count) {
+  size_t end = 0;
+  while (end < text.size() && count > 0) {
+    ++end;
+    while (end < text.size() && (text[end] & 0xC0) == 0x80) ++end;
+    --count;
+  }
+  return text.substr(0, end);
+}
 
 float WordSimilarity(const QueryWord& word, std::string_view term, int length,
                      bool open) {

@@ -8,6 +8,9 @@
 
 namespace quaver {
 
+// The first `count` code points.
+std::string_view Beginning(std::string_view text, int count);
+
 // From 0 to 1 by edits (OSA) for each letter of the longer one; `length` is the
 // term's in code points. With `open`, the term may go on after the typed word,
 // at a small cost. What chance could give is 0.
