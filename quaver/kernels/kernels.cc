@@ -1,6 +1,10 @@
 // Chooses the table once, from what the processor and the system can do.
 #include "quaver/kernels/kernels.h"
 
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -23,15 +27,46 @@ bool HasAvx512() {
          __builtin_cpu_supports("avx512vl");
 }
 
+// What __builtin_cpu_supports of older compilers does not know.
+bool HasFeature(unsigned subleaf, int reg, int bit) {
+  unsigned registers[4] = {};  // eax, ebx, ecx, edx
+  constexpr unsigned kExtendedFeatures = 7;
+  return __get_cpuid_count(kExtendedFeatures, subleaf, &registers[0],
+                           &registers[1], &registers[2], &registers[3]) != 0 &&
+         (registers[reg] >> bit & 1) != 0;
+}
+
+bool HasAvxVnni() { return HasAvx2() && HasFeature(1, 0, 4); }
+
+bool HasAvx512Vnni() {
+  return HasAvx512() && __builtin_cpu_supports("avx512vnni");
+}
+
+// The tiles are 8 KiB of a thread's state, for which a process has to ask.
+bool HasAmx() {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return HasAvx512Vnni() && HasFeature(0, 3, 24) && HasFeature(0, 3, 25) &&
+         syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
 struct Tables {
-  Kernels scalar{"scalar", kDenseScalar, kScanScalar, kTallyScalar};
-  Kernels avx2{"avx2", kDenseAvx2, kScanAvx2, kTallyAvx2};
-  Kernels avx512{"avx512", kDenseAvx512, kScanAvx512, kTallyAvx512};
+  Kernels scalar{"scalar", kDenseScalar, kInt8Scalar, kScanScalar,
+                 kTallyScalar};
+  Kernels avx2{"avx2", kDenseAvx2, kInt8Avx2, kScanAvx2, kTallyAvx2};
+  Kernels avx_vnni{"avx_vnni", kDenseAvx2, kInt8AvxVnni, kScanAvx2, kTallyAvx2};
+  Kernels avx512{"avx512", kDenseAvx512, kInt8Avx512, kScanAvx512,
+                 kTallyAvx512};
+  Kernels avx512_vnni{"avx512_vnni", kDenseAvx512, kInt8Avx512Vnni, kScanAvx512,
+                      kTallyAvx512};
+  Kernels amx{"amx", kDenseAvx512, kInt8Amx, kScanAvx512, kTallyAvx512};
   std::vector<const Kernels*> available{&scalar};
 
   Tables() {
     if (HasAvx2()) available.push_back(&avx2);
+    if (HasAvxVnni()) available.push_back(&avx_vnni);
     if (HasAvx512()) available.push_back(&avx512);
+    if (HasAvx512Vnni()) available.push_back(&avx512_vnni);
+    if (HasAmx()) available.push_back(&amx);
   }
 };
 

@@ -14,14 +14,16 @@
 #include <string_view>
 
 #include "quaver/kernels/dense.h"
+#include "quaver/kernels/int8.h"
 #include "quaver/kernels/scan.h"
 #include "quaver/kernels/tally.h"
 
 namespace quaver {
 
 struct Kernels {
-  const char* name;  // "scalar", "avx2", "avx512"
+  const char* name;  // "scalar", "avx2", "avx_vnni", "avx512", ...
   DenseKernels dense;
+  Int8Kernels int8;
   ScanKernels scan;
   TallyKernels tally;
 };

@@ -21,6 +21,8 @@ TEST(KernelsTest, EveryDenseTableIsComplete) {
     EXPECT_NE(kernels->dense.pack, nullptr);
     EXPECT_NE(kernels->dense.gemm, nullptr);
     EXPECT_NE(kernels->dense.layer_norm, nullptr);
+    EXPECT_NE(kernels->int8.quantise, nullptr);
+    EXPECT_NE(kernels->int8.gemm, nullptr);
     EXPECT_NE(kernels->dense.attention_scratch, nullptr);
     EXPECT_NE(kernels->dense.attention, nullptr);
   }

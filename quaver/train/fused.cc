@@ -130,7 +130,8 @@ const Table<T>& Choose() {
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   const bool avx2 =
       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (isa == "avx512" && avx512) return Avx512<T>::kTable;
+  const bool wide = isa.starts_with("avx512") || isa == "amx";
+  if (wide && avx512) return Avx512<T>::kTable;
   if (isa != "scalar" && avx2) return Avx2<T>::kTable;
 #endif
   return Scalar<T>::kTable;

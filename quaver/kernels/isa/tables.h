@@ -2,6 +2,7 @@
 #pragma once
 
 #include "quaver/kernels/dense.h"
+#include "quaver/kernels/int8.h"
 #include "quaver/kernels/scan.h"
 #include "quaver/kernels/tally.h"
 
@@ -16,6 +17,13 @@ inline constexpr size_t kPrefetchBytes = 8192;
 extern const DenseKernels kDenseScalar;
 extern const DenseKernels kDenseAvx2;    // AVX2, FMA
 extern const DenseKernels kDenseAvx512;  // AVX-512 F, BW, DQ, VL
+
+extern const Int8Kernels kInt8Scalar;
+extern const Int8Kernels kInt8Avx2;
+extern const Int8Kernels kInt8AvxVnni;     // AVX2, AVX-VNNI
+extern const Int8Kernels kInt8Avx512;      // AVX-512 F, BW, DQ, VL
+extern const Int8Kernels kInt8Avx512Vnni;  // and VNNI
+extern const Int8Kernels kInt8Amx;         // and AMX-TILE, AMX-INT8
 
 extern const ScanKernels kScanScalar;
 extern const ScanKernels kScanAvx2;    // AVX2, FMA

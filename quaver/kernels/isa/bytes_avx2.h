@@ -1,0 +1,50 @@
+// Products of bytes in AVX2 registers. The includer's `DotProduct` adds to
+// eight sums what four codes times four weights of eight outputs give.
+//
+// Unnamed, so each includer compiles its own.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace quaver {
+namespace {
+
+struct BytesAvx2 {
+  using Sums = __m256i;
+
+  static Sums Zero() { return _mm256_setzero_si256(); }
+  static __m256 LoadSums(const int32_t* from) {
+    return _mm256_cvtepi32_ps(
+        _mm256_load_si256(reinterpret_cast<const __m256i*>(from)));
+  }
+  static void StoreSums(Sums sums, int32_t* to) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(to), sums);
+  }
+  static __m256i Four(const uint8_t* codes) {
+    int32_t four;
+    __builtin_memcpy(&four, codes, sizeof(four));
+    return _mm256_set1_epi32(four);
+  }
+  static __m256i Load(const int8_t* from) {
+    return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
+  }
+  static void Prefetch(const int8_t* from) {
+    _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0);
+  }
+  static int Round(float value) { return _mm_cvtss_si32(_mm_set_ss(value)); }
+  // Rounds, adds `zero`, holds within a byte, stores eight.
+  static void StoreCodes(__m256 values, int zero, uint8_t* to) {
+    const __m256i sums =
+        _mm256_add_epi32(_mm256_cvtps_epi32(values), _mm256_set1_epi32(zero));
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(sums),
+                                          _mm256_extracti128_si256(sums, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to),
+                     _mm_packus_epi16(words, words));
+  }
+};
+
+}  // namespace
+}  // namespace quaver
