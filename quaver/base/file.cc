@@ -89,6 +89,12 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
   }
 }
 
+FileReader ReaderOf(std::string folder) {
+  return [folder = std::move(folder)](const std::string& name) {
+    return ReadFile(folder + "/" + name);
+  };
+}
+
 absl::Status WriteFileAtomically(const std::string& path,
                                  std::string_view content) {
   const std::string temporary = fmt::format("{}.{}.tmp", path, getpid());

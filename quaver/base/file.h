@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,6 +16,12 @@ namespace quaver {
 // larger than `max_bytes`; the message names the path.
 absl::StatusOr<std::string> ReadFile(const std::string& path,
                                      size_t max_bytes = size_t{1} << 30);
+
+// Reads one of a set of small files by its name, as ReadFile does.
+using FileReader =
+    std::function<absl::StatusOr<std::string>(const std::string& name)>;
+// Of the files in a folder.
+FileReader ReaderOf(std::string folder);
 
 // Writes a temporary file beside `path`, syncs it, renames it, syncs the
 // folder. After OK the new content survives a power cut; after an error the

@@ -30,6 +30,9 @@ struct RowSummary {
 // each other. Thread-safe, allocate nothing. Outputs do not overlap inputs
 // but where it says so.
 struct DenseKernels {
+  // A packed weight is [N' / columns, K, columns], N' = N rounded up, zero in
+  // the padding.
+  size_t panel_columns;
   // Floats a packed [N, K] weight takes.
   size_t (*packed_size)(size_t N, size_t K);
   // Packs a row-major weight, PyTorch's Linear layout. `packed` is 64-aligned.

@@ -9,7 +9,7 @@ namespace quaver {
 Int8Pack PackInt8(const float* weight, const float* bias, size_t N, size_t K) {
   constexpr size_t kFour = 4;  // inputs that lie together
   const size_t stride = Int8Stride(K);
-  const size_t columns = (N + kInt8Columns - 1) / kInt8Columns * kInt8Columns;
+  const size_t columns = Int8Columns(N);
   Int8Pack pack;
   pack.codes.resize(columns * stride);
   pack.scales.resize(columns);
@@ -25,7 +25,8 @@ Int8Pack PackInt8(const float* weight, const float* bias, size_t N, size_t K) {
     const float scale = greatest / 127;
     const float inverse = greatest > 1e-30f ? 127 / greatest : 0;
     int32_t sum = 0;
-    int8_t* panel = pack.codes.data() + n / kInt8Columns * kInt8Columns * stride +
+    int8_t* panel = pack.codes.data() +
+                    n / kInt8Columns * kInt8Columns * stride +
                     n % kInt8Columns * kFour;
     for (size_t k = 0; k < K; ++k) {
       const auto code = static_cast<int8_t>(std::lrint(row[k] * inverse));

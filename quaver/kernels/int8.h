@@ -17,6 +17,10 @@ inline constexpr size_t kInt8MaxInputs = size_t{1} << 16;
 // Rows that `gemm` may read, and not use, beyond the last one of its codes.
 inline constexpr size_t kInt8SpareRows = 15;
 
+constexpr size_t Int8Columns(size_t N) {
+  return (N + kInt8Columns - 1) / kInt8Columns * kInt8Columns;
+}
+
 constexpr size_t Int8Stride(size_t K) {
   return (K + kInt8Inputs - 1) / kInt8Inputs * kInt8Inputs;
 }
@@ -56,8 +60,8 @@ struct Int8Kernels {
   // Quantises each row between its least and greatest value and 0.
   void (*quantise)(const float* x,  // [M, K]
                    size_t M, size_t K,
-                   uint8_t* codes,   // [M, Int8Stride(K)], 64-aligned
-                   Int8Row* rows);   // [M]
+                   uint8_t* codes,  // [M, Int8Stride(K)], 64-aligned
+                   Int8Row* rows);  // [M]
   // y = epilogue(x W^T + b); `y` may be `residual`. Here kBiasGelu is a
   // polynomial within 1e-4 of gelu, a tenth of what bytes can tell apart.
   void (*gemm)(const uint8_t* codes,  // [M + kInt8SpareRows, Int8Stride(K)]

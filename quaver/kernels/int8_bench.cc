@@ -50,9 +50,8 @@ void BM_Int8(benchmark::State& state, const Int8Kernels* int8, size_t N,
   state.counters["OP/s"] =
       benchmark::Counter(2.0 * static_cast<double>(M * N * K),
                          benchmark::Counter::kIsIterationInvariantRate);
-  state.counters["B/s"] =
-      benchmark::Counter(static_cast<double>(size),
-                         benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["B/s"] = benchmark::Counter(
+      static_cast<double>(size), benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void BM_Quantise(benchmark::State& state, const Int8Kernels* int8) {
@@ -91,6 +90,8 @@ void BM_Quantise(benchmark::State& state, const Int8Kernels* int8) {
             ->Arg(1)
             ->Arg(4)
             ->Arg(11)
+            ->Arg(14)
+            ->Arg(32)
             ->Arg(352);
       }
     }

@@ -101,8 +101,8 @@ struct Product {
     kernels.quantise(Guarded(x).get(), M, K, codes.get(), rows.get());
     const Guarded packed(pack.codes);
     const Guarded scales(pack.scales), sums(pack.sums), biases(pack.bias);
-    const Int8Weight packed_weight{packed.get(), scales.get(), sums.get(),
-                                   biases.get(), N,            K};
+    const Int8Weight packed_weight{
+        packed.get(), scales.get(), sums.get(), biases.get(), N, K};
     const Guarded<float> y(M * N);
     kernels.gemm(codes.get(), rows.get(), packed_weight,
                  Guarded(residual).get(), M, epilogue, y.get());
@@ -126,8 +126,7 @@ class Int8Test : public testing::TestWithParam<const Kernels*> {
   }
   void ExpectSame(const Product& product, Epilogue epilogue) const {
     SCOPED_TRACE(fmt::format("M {}, N {}, K {}, epilogue {}", product.M,
-                             product.N, product.K,
-                             static_cast<int>(epilogue)));
+                             product.N, product.K, static_cast<int>(epilogue)));
     const Product::Result wanted = product.Run(scalar(), epilogue);
     const Product::Result found = product.Run(int8(), epilogue);
     EXPECT_TRUE(SameBits(found.codes, wanted.codes));
@@ -293,8 +292,8 @@ TEST(PackInt8Test, WeightsAreWithinHalfAStep) {
   for (size_t n = 0; n < N; ++n) {
     EXPECT_EQ(pack.bias[n], 0.25f);
     for (size_t k = 0; k < K; ++k) {
-      const int8_t code = pack.codes[n / 32 * 32 * 128 + k / 4 * 128 +
-                                     n % 32 * 4 + k % 4];
+      const int8_t code =
+          pack.codes[n / 32 * 32 * 128 + k / 4 * 128 + n % 32 * 4 + k % 4];
       EXPECT_NEAR(pack.scales[n] * code, weight[n * K + k],
                   0.501f * pack.scales[n]);
     }

@@ -2,12 +2,13 @@
 #include "quaver/kernels/kernels.h"
 
 #include <cpuid.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <string>
 #include <vector>
+
+#include <sys/syscall.h>
 
 #include "quaver/base/log.h"
 #include "quaver/kernels/isa/tables.h"

@@ -152,25 +152,30 @@ Bpe::~Bpe() = default;
 
 absl::StatusOr<std::unique_ptr<const Bpe>> Bpe::Load(
     const std::string& folder) {
+  return Load(ReaderOf(folder), folder);
+}
+
+absl::StatusOr<std::unique_ptr<const Bpe>> Bpe::Load(const FileReader& read,
+                                                     const std::string& where) {
   const auto build = [](absl::StatusOr<BpeSpec> spec, const std::string& name)
       -> absl::StatusOr<std::unique_ptr<const Bpe>> {
     if (!spec.ok()) return Annotate(spec.status(), name);
     return FromSpec(*std::move(spec));
   };
-  const std::string path = folder + "/tokenizer.json";
-  const absl::StatusOr<std::string> json = ReadFile(path);
-  if (json.ok()) return build(ParseBpeJson(*json), path);
+  constexpr char kJson[] = "tokenizer.json";
+  const absl::StatusOr<std::string> json = read(kJson);
+  if (json.ok()) return build(ParseBpeJson(*json), where + "/" + kJson);
   if (!absl::IsNotFound(json.status())) return json.status();
-  const absl::StatusOr<std::string> vocab = ReadFile(folder + "/vocab.json");
+  const absl::StatusOr<std::string> vocab = read("vocab.json");
   if (absl::IsNotFound(vocab.status())) {
     return absl::NotFoundError(fmt::format(
         "{}: holds neither tokenizer.json nor vocab.json; give a folder with "
         "a byte-level BPE tokenizer",
-        folder));
+        where));
   }
   RETURN_IF_ERROR(vocab.status());
-  ASSIGN_OR_RETURN(const std::string merges, ReadFile(folder + "/merges.txt"));
-  return build(ParseBpeVocabulary(*vocab, merges), folder);
+  ASSIGN_OR_RETURN(const std::string merges, read("merges.txt"));
+  return build(ParseBpeVocabulary(*vocab, merges), where);
 }
 
 absl::StatusOr<std::unique_ptr<const Bpe>> Bpe::FromSpec(BpeSpec spec) {

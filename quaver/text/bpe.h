@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "quaver/base/file.h"
 #include "quaver/base/hash.h"
 #include "quaver/base/status.h"
 #include "quaver/text/bpe_spec.h"
@@ -35,6 +36,9 @@ class Bpe {
   // Errors as the parsers' in bpe_spec.h, with the file's name.
   static absl::StatusOr<std::unique_ptr<const Bpe>> Load(
       const std::string& folder);
+  // The same of files that lie elsewhere; `where` is what errors call it.
+  static absl::StatusOr<std::unique_ptr<const Bpe>> Load(
+      const FileReader& read, const std::string& where);
   static absl::StatusOr<std::unique_ptr<const Bpe>> FromSpec(BpeSpec spec);
   ~Bpe();
 

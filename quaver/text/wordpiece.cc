@@ -102,21 +102,27 @@ absl::StatusOr<std::unique_ptr<const WordPiece>> WordPiece::FromJson(
 
 absl::StatusOr<std::unique_ptr<const WordPiece>> WordPiece::Load(
     const std::string& folder) {
-  const std::string path = folder + "/tokenizer.json";
-  const absl::StatusOr<std::string> json = ReadFile(path);
-  if (json.ok()) return FromSpec(ParseTokenizerJson(*json), path);
+  return Load(ReaderOf(folder), folder);
+}
+
+absl::StatusOr<std::unique_ptr<const WordPiece>> WordPiece::Load(
+    const FileReader& read, const std::string& where) {
+  constexpr char kJson[] = "tokenizer.json";
+  const absl::StatusOr<std::string> json = read(kJson);
+  if (json.ok()) {
+    return FromSpec(ParseTokenizerJson(*json), where + "/" + kJson);
+  }
   if (!absl::IsNotFound(json.status())) return json.status();
-  const absl::StatusOr<std::string> vocab = ReadFile(folder + "/vocab.txt");
+  const absl::StatusOr<std::string> vocab = read("vocab.txt");
   if (absl::IsNotFound(vocab.status())) {
     return absl::NotFoundError(fmt::format(
         "{}: holds neither tokenizer.json nor vocab.txt; give a folder with "
         "a BERT checkpoint",
-        folder));
+        where));
   }
   RETURN_IF_ERROR(vocab.status());
-  ASSIGN_OR_RETURN(const std::string config,
-                   ReadFile(folder + "/tokenizer_config.json"));
-  return FromSpec(ParseVocabulary(*vocab, config), folder);
+  ASSIGN_OR_RETURN(const std::string config, read("tokenizer_config.json"));
+  return FromSpec(ParseVocabulary(*vocab, config), where);
 }
 
 std::vector<int32_t> WordPiece::Encode(std::string_view text,

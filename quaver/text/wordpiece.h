@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "quaver/base/file.h"
 #include "quaver/base/status.h"
 
 namespace quaver {
@@ -25,6 +26,9 @@ class WordPiece {
   // ignored.
   static absl::StatusOr<std::unique_ptr<const WordPiece>> Load(
       const std::string& folder);
+  // The same of files that lie elsewhere; `where` is what errors call it.
+  static absl::StatusOr<std::unique_ptr<const WordPiece>> Load(
+      const FileReader& read, const std::string& where);
   // The same from the content of a tokenizer.json.
   static absl::StatusOr<std::unique_ptr<const WordPiece>> FromJson(
       std::string_view tokenizer_json);

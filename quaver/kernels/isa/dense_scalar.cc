@@ -138,14 +138,9 @@ RowSummary Summarise(const float* x, size_t N) {
 
 }  // namespace
 
-const DenseKernels kDenseScalar = {PackedSize,
-                                   Pack,
-                                   Gemm,
-                                   LayerNorm,
-                                   AttentionScratch,
-                                   Attention,
-                                   AttendRowScratch,
-                                   AttendRow,
-                                   Summarise};
+const DenseKernels kDenseScalar = {
+    1,         PackedSize,       Pack,      Gemm,
+    LayerNorm, AttentionScratch, Attention, AttendRowScratch,
+    AttendRow, Summarise};
 
 }  // namespace quaver

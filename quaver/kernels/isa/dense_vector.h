@@ -402,14 +402,9 @@ RowSummary Summarise(const float* x, size_t N) {
   return row;
 }
 
-constexpr DenseKernels kTable = {PackedSize,
-                                 Pack,
-                                 Gemm,
-                                 LayerNorm,
-                                 AttentionScratch,
-                                 Attention,
-                                 AttendRowScratch,
-                                 AttendRow,
+constexpr DenseKernels kTable = {kColumns,  PackedSize,       Pack,
+                                 Gemm,      LayerNorm,        AttentionScratch,
+                                 Attention, AttendRowScratch, AttendRow,
                                  Summarise};
 
 }  // namespace

@@ -45,16 +45,16 @@ void Gemm(const uint8_t* codes, const Int8Row* rows, const Int8Weight& weight,
   const size_t N = weight.N, stride = Int8Stride(weight.K);
   for (size_t m = 0; m < M; ++m) {
     for (size_t n = 0; n < N; ++n) {
-      const int8_t* panel =
-          weight.codes + n / kInt8Columns * kInt8Columns * stride +
-          n % kInt8Columns * 4;
+      const int8_t* panel = weight.codes +
+                            n / kInt8Columns * kInt8Columns * stride +
+                            n % kInt8Columns * 4;
       int32_t sum = 0;
       for (size_t k = 0; k < stride; ++k) {
         sum += codes[m * stride + k] * panel[k / 4 * 4 * kInt8Columns + k % 4];
       }
-      float value = std::fma(
-          static_cast<float>(sum), rows[m].scale * weight.scales[n],
-          std::fma(rows[m].offset, weight.sums[n], weight.bias[n]));
+      float value =
+          std::fma(static_cast<float>(sum), rows[m].scale * weight.scales[n],
+                   std::fma(rows[m].offset, weight.sums[n], weight.bias[n]));
       if (epilogue == Epilogue::kBiasGelu) value = Gelu(value);
       if (epilogue == Epilogue::kBiasResidual) value += residual[m * N + n];
       y[m * N + n] = value;

@@ -86,7 +86,8 @@ Float FinishVector(const Int8Product& product, size_t row, size_t column,
   if (product.epilogue == Epilogue::kBiasGelu) return Gelu(value);
   if (product.epilogue == Epilogue::kBiasResidual) {
     return Vec::Add(
-        value, Vec::LoadPart(product.residual + row * weight.N + column, count));
+        value,
+        Vec::LoadPart(product.residual + row * weight.N + column, count));
   }
   return value;
 }

@@ -1,4 +1,5 @@
-// Vectors of floats for AVX-512 F, BW, DQ, VL: what the kernels' templates are written over.
+// Vectors of floats for AVX-512 F, BW, DQ, VL: what the kernels' templates are
+// written over.
 //
 // Unnamed, so each includer compiles its own.
 #pragma once
