@@ -9,6 +9,7 @@
 
 #include <fmt/ranges.h>
 
+#include "quaver/backends/tokenizers.h"
 #include "quaver/base/check.h"
 #include "quaver/text/normalize.h"
 
@@ -100,7 +101,7 @@ absl::StatusOr<std::unique_ptr<CorrectorServable>> CorrectorServable::Create(
         "CorrectorConfig: num_instances or max_waiting is negative");
   }
   ASSIGN_OR_RETURN(auto model, BartModel::Load(config.model_folder, kernels));
-  ASSIGN_OR_RETURN(auto tokenizer, Bpe::Load(config.model_folder));
+  ASSIGN_OR_RETURN(auto tokenizer, LoadBpe(config.model_folder));
   if (tokenizer->vocab_size() > model->config().vocab_size) {
     return absl::InvalidArgumentError(fmt::format(
         "{}: the tokenizer has {} tokens, config.json's vocab_size is {}",

@@ -6,6 +6,8 @@
 
 #include <fmt/ranges.h>
 
+#include "quaver/backends/tokenizers.h"
+
 namespace quaver {
 namespace {
 
@@ -60,7 +62,7 @@ absl::StatusOr<std::unique_ptr<EncoderServable>> EncoderServable::Create(
         "max_tokens_per_batch is below 1");
   }
   ASSIGN_OR_RETURN(auto model, BertModel::Load(config.model_folder, kernels));
-  ASSIGN_OR_RETURN(auto tokenizer, WordPiece::Load(config.model_folder));
+  ASSIGN_OR_RETURN(auto tokenizer, LoadWordPiece(config.model_folder));
   if (tokenizer->vocab_size() > model->config().vocab_size) {
     return absl::InvalidArgumentError(fmt::format(
         "{}: the tokenizer has {} tokens, config.json's vocab_size is {}",

@@ -42,31 +42,22 @@ BartCache::~BartCache() = default;
 BartCache::BartCache(BartCache&&) noexcept = default;
 
 // M is the most rows of a call.
-struct BartWorkspace::Buffers {
-  FloatArena arena;
-  float* hidden;   // [M, D]
-  float* context;  // [M, D]
-  float* wide;     // [M, max(3 * D, inner widths)]
-  float* scratch;  // attention's
-
+struct BartWorkspace::Buffers : LayerBuffers {
   Buffers(const BartConfig& config, const DenseKernels& dense, size_t M)
-      : arena(0) {
-    const auto D = static_cast<size_t>(config.width);
+      : LayerBuffers(M, static_cast<size_t>(config.width),
+                     static_cast<size_t>(
+                         std::max({3 * config.width, config.encoder_inner,
+                                   config.decoder_inner})),
+                     ScratchFloats(config, dense, M)) {}
+
+  static size_t ScratchFloats(const BartConfig& config,
+                              const DenseKernels& dense, size_t M) {
     const auto positions = static_cast<size_t>(config.max_positions);
-    const size_t wide_floats =
-        M * std::max({3 * D, static_cast<size_t>(config.encoder_inner),
-                      static_cast<size_t>(config.decoder_inner)});
-    const size_t scratch_floats = std::max(
+    return std::max(
         dense.attention_scratch(std::min(M, positions),
-                                static_cast<size_t>(config.encoder_heads), D),
+                                static_cast<size_t>(config.encoder_heads),
+                                static_cast<size_t>(config.width)),
         dense.attend_row_scratch(positions));
-    arena = FloatArena(2 * FloatArena::Rounded(M * D) +
-                       FloatArena::Rounded(wide_floats) +
-                       FloatArena::Rounded(scratch_floats));
-    hidden = arena.Take(M * D);
-    context = arena.Take(M * D);
-    wide = arena.Take(wide_floats);
-    scratch = arena.Take(scratch_floats);
   }
 };
 
@@ -104,15 +95,16 @@ struct DecoderPass : LayerPass {
 void AttendToPast(const DecoderPass& pass, float* slots) {
   const size_t D = pass.D;
   for (size_t m = 0; m < pass.M; ++m) {
-    std::memcpy(slots + pass.rows.slots[m] * 2 * D, pass.wide + m * 3 * D + D,
-                2 * D * sizeof(float));
+    std::memcpy(slots + pass.rows.slots[m] * 2 * D,
+                pass.buffers.wide + m * 3 * D + D, 2 * D * sizeof(float));
   }
   for (size_t m = 0; m < pass.M; ++m) {
     const uint32_t begin = pass.rows.seen_offsets[m];
     const uint32_t end = pass.rows.seen_offsets[m + 1];
-    pass.dense.attend_row(pass.wide + m * 3 * D, slots, slots + D, 2 * D,
-                          pass.rows.seen.data() + begin, end - begin, pass.H, D,
-                          pass.scratch, pass.context + m * D);
+    pass.kernels.dense.attend_row(
+        pass.buffers.wide + m * 3 * D, slots, slots + D, 2 * D,
+        pass.rows.seen.data() + begin, end - begin, pass.H, D,
+        pass.buffers.scratch, pass.buffers.context + m * D);
   }
 }
 
@@ -122,22 +114,25 @@ void AttendToSource(const DecoderPass& pass, const float* sources) {
     const uint32_t begin = pass.rows.source_begin[m];
     const uint32_t end = pass.rows.source_end[m];
     const float* keys = sources + begin * 2 * D;
-    pass.dense.attend_row(pass.wide + m * D, keys, keys + D, 2 * D, nullptr,
-                          end - begin, pass.H, D, pass.scratch,
-                          pass.context + m * D);
+    pass.kernels.dense.attend_row(
+        pass.buffers.wide + m * D, keys, keys + D, 2 * D, nullptr, end - begin,
+        pass.H, D, pass.buffers.scratch, pass.buffers.context + m * D);
   }
 }
 
 void RunLayer(const DecoderPass& pass, const DecoderLayer& layer,
               const float* sources, float* slots) {
   const EncoderLayer& own = layer.own;
-  pass.Apply(own.qkv, pass.hidden, Epilogue::kBias, nullptr, pass.wide);
+  pass.Apply(own.qkv, pass.buffers.hidden, Epilogue::kBias, nullptr,
+             pass.buffers.wide);
   AttendToPast(pass, slots);
-  pass.AddAndNormalise(own.attention_output, pass.context, own.attention_norm);
-  pass.Apply(layer.cross_query, pass.hidden, Epilogue::kBias, nullptr,
-             pass.wide);
+  pass.AddAndNormalise(own.attention_output, pass.buffers.context,
+                       own.attention_norm);
+  pass.Apply(layer.cross_query, pass.buffers.hidden, Epilogue::kBias, nullptr,
+             pass.buffers.wide);
   AttendToSource(pass, sources);
-  pass.AddAndNormalise(layer.cross_output, pass.context, layer.cross_norm);
+  pass.AddAndNormalise(layer.cross_output, pass.buffers.context,
+                       layer.cross_norm);
   pass.FeedForward(own);
 }
 
@@ -166,8 +161,9 @@ void CheckRows(const BartConfig& config, const BartCache::Size& size,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const BartModel>> BartModel::Load(
-    const std::string& folder, const Kernels& kernels) {
-  ASSIGN_OR_RETURN(auto weights, LoadBartWeights(folder, kernels));
+    const std::string& path, const Kernels& kernels,
+    const Precisions& precisions) {
+  ASSIGN_OR_RETURN(auto weights, LoadBartWeights(path, kernels, precisions));
   return std::unique_ptr<const BartModel>(new BartModel(std::move(weights)));
 }
 
@@ -178,7 +174,8 @@ BartModel::~BartModel() = default;
 const BartConfig& BartModel::config() const { return weights_->config; }
 const Kernels& BartModel::kernels() const { return *weights_->kernels; }
 
-void BartModel::Encode(const TokenBatch& batch, size_t first,
+void BartModel::Encode(const TokenBatch& batch,
+                       std::span<const uint32_t> firsts,
                        BartWorkspace& workspace, BartCache& cache) const {
   const BartWorkspace::Buffers& buffers = *workspace.buffers_;
   const BartConfig& config = weights_->config;
@@ -186,15 +183,15 @@ void BartModel::Encode(const TokenBatch& batch, size_t first,
   const uint32_t base = batch.offsets.front();
   const size_t M = batch.offsets.back() - base;
   QUAVER_CHECK(M <= workspace.max_rows());
-  QUAVER_CHECK(first + M <= cache.size().source_tokens);
   QUAVER_CHECK(batch.offsets.back() <= batch.ids.size());
-  const EncoderPass pass{{kernels().dense, M, D, kNormEpsilon, buffers.hidden,
-                          buffers.context, buffers.wide, buffers.scratch},
+  QUAVER_CHECK(firsts.size() + 1 == batch.offsets.size());
+  const EncoderPass pass{{kernels(), buffers, M, D, kNormEpsilon},
                          batch.offsets,
                          static_cast<size_t>(config.encoder_heads)};
   for (size_t b = 0; b + 1 < batch.offsets.size(); ++b) {
     const uint32_t begin = batch.offsets[b], end = batch.offsets[b + 1];
     QUAVER_CHECK(begin < end);
+    QUAVER_CHECK(firsts[b] + (end - begin) <= cache.size().source_tokens);
     for (uint32_t t = begin; t < end; ++t) {
       EmbedRow(*weights_, weights_->encoder_embedding, batch.ids[t], t - begin,
                buffers.hidden + (t - base) * D);
@@ -204,7 +201,13 @@ void BartModel::Encode(const TokenBatch& batch, size_t first,
   for (const EncoderLayer& layer : weights_->encoder) RunLayer(pass, layer);
   for (size_t i = 0; i < weights_->decoder.size(); ++i) {
     pass.Apply(weights_->decoder[i].cross_kv, buffers.hidden, Epilogue::kBias,
-               nullptr, cache.buffers_->sources[i] + first * 2 * D);
+               nullptr, buffers.wide);
+    for (size_t b = 0; b < firsts.size(); ++b) {
+      const size_t begin = batch.offsets[b] - base;
+      const size_t end = batch.offsets[b + 1] - base;
+      std::copy(buffers.wide + begin * 2 * D, buffers.wide + end * 2 * D,
+                cache.buffers_->sources[i] + size_t{firsts[b]} * 2 * D);
+    }
   }
 }
 
@@ -217,8 +220,7 @@ void BartModel::Decode(const DecoderRows& rows, BartWorkspace& workspace,
   QUAVER_CHECK(M <= workspace.max_rows());
   QUAVER_CHECK(logits.size() == M * static_cast<size_t>(config.vocab_size));
   CheckRows(config, cache.size(), rows);
-  const DecoderPass pass{{kernels().dense, M, D, kNormEpsilon, buffers.hidden,
-                          buffers.context, buffers.wide, buffers.scratch},
+  const DecoderPass pass{{kernels(), buffers, M, D, kNormEpsilon},
                          rows,
                          static_cast<size_t>(config.decoder_heads)};
   for (size_t m = 0; m < M; ++m) {

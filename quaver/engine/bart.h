@@ -1,9 +1,9 @@
-// The spell corrector's model: BART for conditional generation, fp32.
+// The spell corrector's model: BART for conditional generation.
 //
 //   ASSIGN_OR_RETURN(auto model, BartModel::Load(folder, BestKernels()));
 //   BartCache cache(*model, {.source_tokens = 64, .slots = 64});
 //   BartWorkspace workspace(*model, /*max_rows=*/64);
-//   model->Encode({ids, offsets}, 0, workspace, cache);
+//   model->Encode({ids, offsets}, firsts, workspace, cache);
 //   model->Decode(rows, workspace, cache, logits);
 //
 // generation.h is what most callers want.
@@ -42,7 +42,7 @@ struct BartConfig {
 
 // Reads config.json and, where there is one, generation_config.json. Errors as
 // BartModel::Load's.
-absl::StatusOr<BartConfig> ReadBartConfig(const std::string& folder);
+absl::StatusOr<BartConfig> ReadBartConfig(const std::string& path);
 
 class BartWorkspace;
 class BartCache;
@@ -72,20 +72,25 @@ class BartModel {
   // Unimplemented, naming file and field, for what is not supported;
   // InvalidArgument for a damaged folder, a weight that is no number, or one
   // that the configuration does not know.
+  // Or a plan of plan.h, which has precisions of its own and is used as it is
+  // mapped; errors as Artifact::Open's.
   static absl::StatusOr<std::unique_ptr<const BartModel>> Load(
-      const std::string& folder, const Kernels& kernels);
+      const std::string& path, const Kernels& kernels,
+      const Precisions& precisions = {});
   ~BartModel();
 
   const BartConfig& config() const;
   const Kernels& kernels() const;
+  const BartWeights& weights() const { return *weights_; }
 
   // Reads sources; their keys and values for the decoder's cross-attention go
-  // to the cache's source rows from `first` on, one a token.
+  // to the cache's source rows, text b's from firsts[b] on, one a token.
   // REQUIRES: every text has 1 to max_positions tokens, 0 <= ids < V; at most
   // the workspace's rows and the cache's. Allocates nothing. A text's rows do
   // not depend on the others of the batch.
-  void Encode(const TokenBatch& batch, size_t first, BartWorkspace& workspace,
-              BartCache& cache) const;
+  void Encode(const TokenBatch& batch,
+              std::span<const uint32_t> firsts,  // [B]
+              BartWorkspace& workspace, BartCache& cache) const;
 
   // The logits of the token after each row, final_logits_bias included.
   // REQUIRES: at most the workspace's rows; ids, positions, slots and source

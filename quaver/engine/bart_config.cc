@@ -1,9 +1,9 @@
 // Reads and checks the configuration files of a BART folder.
-#include <filesystem>
 #include <tuple>
 #include <utility>
 
 #include "quaver/engine/bart.h"
+#include "quaver/engine/internal/bart_weights.h"
 #include "quaver/engine/internal/json_file.h"
 
 namespace quaver {
@@ -73,10 +73,14 @@ struct Ids {
 
 }  // namespace
 
-absl::StatusOr<BartConfig> ReadBartConfig(const std::string& folder) {
+absl::StatusOr<BartConfig> ReadBartConfig(const std::string& path) {
+  ASSIGN_OR_RETURN(const ModelFiles files, ModelFiles::Open(path));
+  return ReadBartConfig(files);
+}
+
+absl::StatusOr<BartConfig> ReadBartConfig(const ModelFiles& files) {
   BartConfig config;
-  ASSIGN_OR_RETURN(const JsonFile file,
-                   ReadJsonObject(folder + "/config.json"));
+  ASSIGN_OR_RETURN(const JsonFile file, ReadJsonObject(files, "config.json"));
   RETURN_IF_ERROR(file.Require("model_type", "bart", /*may_lack=*/false));
   RETURN_IF_ERROR(
       file.Require("activation_function", "gelu", /*may_lack=*/true));
@@ -92,9 +96,9 @@ absl::StatusOr<BartConfig> ReadBartConfig(const std::string& folder) {
   }
   Ids ids = {.bos = 0, .pad = 1, .eos = 2, .decoder_start = 2};  // BART's
   RETURN_IF_ERROR(ids.Read(file, config.vocab_size));
-  const std::string generation = folder + "/generation_config.json";
-  if (std::filesystem::exists(generation)) {
-    ASSIGN_OR_RETURN(const JsonFile other, ReadJsonObject(generation));
+  constexpr char kGeneration[] = "generation_config.json";
+  if (files.Has(kGeneration)) {
+    ASSIGN_OR_RETURN(const JsonFile other, ReadJsonObject(files, kGeneration));
     RETURN_IF_ERROR(ids.Read(other, config.vocab_size));
   }
   for (const auto& [field, id, value] :

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <limits>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -107,12 +108,14 @@ TEST(BartModelTest, RefusesWeightsThatAreNoNumbers) {
   EXPECT_THAT(Message(status), HasSubstr("no numbers"));
 }
 
-class BartTest : public testing::TestWithParam<const Kernels*> {
+class BartTest
+    : public testing::TestWithParam<std::tuple<const Kernels*, Precision>> {
  protected:
   void SetUp() override {
     const std::string folder = Folder();
     TinyBart().WriteTo(folder);
-    auto loaded = BartModel::Load(folder, *GetParam());
+    const auto [kernels, precision] = GetParam();
+    auto loaded = BartModel::Load(folder, *kernels, {precision, {}});
     ASSERT_TRUE(loaded.ok()) << loaded.status();
     model_ = *std::move(loaded);
   }
@@ -126,7 +129,7 @@ class BartTest : public testing::TestWithParam<const Kernels*> {
     BartWorkspace workspace(*model_, 32);
     const uint32_t first_source = first_slot / 2;
     const uint32_t offsets[] = {0, static_cast<uint32_t>(source.size())};
-    model_->Encode({source, offsets}, first_source, workspace, cache);
+    model_->Encode({source, offsets}, {&first_source, 1}, workspace, cache);
     const size_t V = TinyBart::kVocabulary;
     std::vector<float> logits(target.size() * V);
     const auto slot = [&](size_t position) {
@@ -156,12 +159,17 @@ class BartTest : public testing::TestWithParam<const Kernels*> {
   std::unique_ptr<const BartModel> model_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Isa, BartTest,
-                         testing::ValuesIn(AvailableKernels().begin(),
-                                           AvailableKernels().end()),
-                         [](const auto& info) {
-                           return std::string(info.param->name);
-                         });
+std::string NameOf(const std::tuple<const Kernels*, Precision>& param) {
+  const auto& [kernels, precision] = param;
+  return fmt::format("{}_{}", kernels->name, Name(precision));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Isa, BartTest,
+    testing::Combine(testing::ValuesIn(AvailableKernels().begin(),
+                                       AvailableKernels().end()),
+                     testing::Values(Precision::kFp32, Precision::kInt8)),
+    [](const auto& info) { return NameOf(info.param); });
 
 TEST_P(BartTest, RowsDoNotDependOnCallsOrSlots) {
   const std::vector<int32_t> source = {0, 7, 8, 9, 33, 2};
@@ -181,11 +189,13 @@ TEST_P(BartTest, SourcesAreReadTogetherAsAlone) {
   const std::vector<int32_t> ids = {0, 5, 6, 2, 0, 9, 2, 0, 4, 3, 8, 7, 2};
   const std::vector<uint32_t> offsets = {0, 4, 7, 13};
   BartCache together(*model_, {16, 4});
-  model_->Encode({ids, offsets}, 1, workspace, together);
+  const std::vector<uint32_t> firsts = {9, 1, 5};
+  model_->Encode({ids, offsets}, firsts, workspace, together);
   for (size_t b = 0; b + 1 < offsets.size(); ++b) {
     BartCache alone(*model_, {16, 4});
-    model_->Encode({ids, std::span(offsets).subspan(b, 2)}, 0, workspace,
-                   alone);
+    const uint32_t beginning = 0;
+    model_->Encode({ids, std::span(offsets).subspan(b, 2)}, {&beginning, 1},
+                   workspace, alone);
     const auto decode = [&](BartCache& cache, uint32_t first) {
       const int32_t token = 2;
       const uint32_t zero = 0, ends[] = {0, 1},
@@ -201,7 +211,7 @@ TEST_P(BartTest, SourcesAreReadTogetherAsAlone) {
                      workspace, cache, logits);
       return logits;
     };
-    EXPECT_EQ(decode(together, 1 + offsets[b]), decode(alone, 0)) << b;
+    EXPECT_EQ(decode(together, firsts[b]), decode(alone, 0)) << b;
   }
 }
 

@@ -5,6 +5,9 @@
 #include <iterator>
 #include <utility>
 
+#include "quaver/engine/internal/plan_parts.h"
+#include "quaver/engine/internal/plan_reader.h"
+
 namespace quaver {
 namespace {
 
@@ -16,6 +19,12 @@ struct DecoderLayerViews {
   LinearViews cross_query, cross_kv, cross_output;
   NormViews cross_norm;
 
+  void Choose(const Precisions& precisions, const std::string& name) {
+    own.Choose(precisions, name);
+    cross_query.precision = precisions.Of(name + ".cross_query");
+    cross_kv.precision = precisions.Of(name + ".cross_kv");
+    cross_output.precision = precisions.Of(name + ".cross_output");
+  }
   size_t Measure(const Kernels& kernels) const {
     size_t floats = own.Measure(kernels) + Packer::MeasureNorm(cross_output.N);
     for (const LinearViews* linear : {&cross_query, &cross_kv, &cross_output}) {
@@ -112,14 +121,32 @@ absl::Status CheckNumbers(const std::string& folder,
   return absl::OkStatus();
 }
 
+absl::Status ReadPlan(std::shared_ptr<const Artifact> plan,
+                      BartWeights* weights) {
+  const BartConfig& config = weights->config;
+  weights->plan = std::move(plan);
+  weights->encoder.resize(static_cast<size_t>(config.encoder_layers));
+  weights->decoder.resize(static_cast<size_t>(config.decoder_layers));
+  PlanReader reader(*weights->plan, *weights->kernels);
+  VisitBart(*weights, reader);
+  weights->repacked = reader.TakeRepacked();
+  return reader.status();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const BartWeights>> LoadBartWeights(
-    const std::string& folder, const Kernels& kernels) {
+    const std::string& folder, const Kernels& kernels,
+    const Precisions& precisions) {
   auto weights = std::make_unique<BartWeights>();
-  ASSIGN_OR_RETURN(weights->config, ReadBartConfig(folder));
+  ASSIGN_OR_RETURN(const ModelFiles files, ModelFiles::Open(folder));
+  ASSIGN_OR_RETURN(weights->config, ReadBartConfig(files));
   const BartConfig& config = weights->config;
   weights->kernels = &kernels;
+  if (files.plan() != nullptr) {
+    RETURN_IF_ERROR(ReadPlan(files.plan(), weights.get()));
+    return std::unique_ptr<const BartWeights>(std::move(weights));
+  }
   ASSIGN_OR_RETURN(weights->checkpoint, Checkpoint::Open(folder));
   const Checkpoint& checkpoint = *weights->checkpoint;
   const TensorFinder finder(
@@ -128,8 +155,8 @@ absl::StatusOr<std::unique_ptr<const BartWeights>> LoadBartWeights(
   const int64_t D = config.width, V = config.vocab_size;
   ASSIGN_OR_RETURN(const TensorView words,
                    finder.Find("shared.weight", {V, D}));
-  size_t floats = FloatArena::Rounded(kernels.dense.packed_size(V, D)) +
-                  FloatArena::Rounded(V);
+  const Precision output = precisions.Of("output");
+  size_t floats = Packer::MeasureLinear(kernels, V, D, output);
   struct Side {
     const char* name;
     BartEmbedding* embedding;
@@ -152,12 +179,14 @@ absl::StatusOr<std::unique_ptr<const BartWeights>> LoadBartWeights(
   std::vector<EncoderLayerViews> encoder;
   for (int i = 0; i < config.encoder_layers; ++i) {
     ASSIGN_OR_RETURN(auto views, FindEncoderLayer(finder, config, i));
+    views.Choose(precisions, fmt::format("encoder.{}", i));
     floats += views.Measure(kernels);
     encoder.push_back(std::move(views));
   }
   std::vector<DecoderLayerViews> decoder;
   for (int i = 0; i < config.decoder_layers; ++i) {
     ASSIGN_OR_RETURN(auto views, FindDecoderLayer(finder, config, i));
+    views.Choose(precisions, fmt::format("decoder.{}", i));
     floats += views.Measure(kernels);
     decoder.push_back(std::move(views));
   }
@@ -167,8 +196,6 @@ absl::StatusOr<std::unique_ptr<const BartWeights>> LoadBartWeights(
   weights->arena = FloatArena(floats);
   Packer packer(kernels, weights->arena);
   weights->words = InPlace(words, &weights->converted);
-  float* packed = weights->arena.Take(kernels.dense.packed_size(V, D));
-  kernels.dense.pack(weights->words, V, D, packed);
   std::vector<float> bias(V, 0.0f);
   if (checkpoint.Has("final_logits_bias")) {
     const TensorFinder outer(folder, checkpoint, "");
@@ -176,8 +203,8 @@ absl::StatusOr<std::unique_ptr<const BartWeights>> LoadBartWeights(
                      outer.Find("final_logits_bias", {1, V}));
     bias = ToFloats(view);
   }
-  weights->output = {packed, packer.Copy(bias), static_cast<size_t>(V),
-                     static_cast<size_t>(D)};
+  weights->output =
+      packer.PackLinear(weights->words, bias.data(), V, D, output);
   for (const Side& side : sides) {
     side.embedding->norm = packer.CopyNorm(side.norm);
   }

@@ -230,7 +230,8 @@ absl::StatusOr<std::vector<Generated>> BeamSearch::Run(
                     options.num_beams, options.num_answers, impl.max_beams));
   }
   const uint32_t offsets[] = {0, static_cast<uint32_t>(source.size())};
-  impl.model.Encode({source, offsets}, 0, impl.workspace, impl.cache);
+  const uint32_t first = 0;
+  impl.model.Encode({source, offsets}, {&first, 1}, impl.workspace, impl.cache);
   const auto B = static_cast<size_t>(options.num_beams);
   const std::vector<int32_t> start = {config.decoder_start_id};
   impl.beams.assign(B, {start, {}, kHopeless});

@@ -25,33 +25,48 @@ struct Tokens {
   std::vector<uint32_t> offsets;
 };
 
-Tokens RandomTokens(const BertModel& model, const EncoderBenchConfig& config) {
-  Tokens tokens;
+// The calls of a round.
+std::vector<Tokens> RandomCalls(const BertModel& model,
+                                const EncoderBenchConfig& config) {
+  std::vector<int> lengths = config.lengths;
+  const auto batch = static_cast<size_t>(config.batch);
+  if (lengths.empty()) lengths.assign(batch, config.tokens);
   Random random(/*seed=*/1);
   const auto vocab_size = static_cast<uint64_t>(model.config().vocab_size);
-  for (int b = 0; b <= config.batch; ++b) {
-    tokens.offsets.push_back(static_cast<uint32_t>(b * config.tokens));
+  std::vector<Tokens> calls;
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    if (i % batch == 0) calls.push_back({{}, {0}});
+    Tokens& call = calls.back();
+    for (int t = 0; t < lengths[i]; ++t) {
+      call.ids.push_back(static_cast<int32_t>(random.Below(vocab_size)));
+    }
+    call.offsets.push_back(static_cast<uint32_t>(call.ids.size()));
   }
-  for (int i = 0; i < config.batch * config.tokens; ++i) {
-    tokens.ids.push_back(static_cast<int32_t>(random.Below(vocab_size)));
-  }
-  return tokens;
+  return calls;
 }
 
 // The timed calls of one thread, in milliseconds.
-std::vector<double> TimeCalls(const BertModel& model, const Tokens& tokens,
+std::vector<double> TimeCalls(const BertModel& model,
+                              const std::vector<Tokens>& calls,
                               int num_iterations, std::barrier<>& start) {
-  BertWorkspace workspace(model, tokens.ids.size());
-  std::vector<float> embeddings(
-      (tokens.offsets.size() - 1) *
-      static_cast<size_t>(model.config().hidden_size));
+  size_t most = 0, sentences = 0;
+  for (const Tokens& call : calls) {
+    most = std::max(most, call.ids.size());
+    sentences = std::max(sentences, call.offsets.size() - 1);
+  }
+  const auto D = static_cast<size_t>(model.config().hidden_size);
+  BertWorkspace workspace(model, most);
+  std::vector<float> embeddings(sentences * D);
   std::vector<double> times;
   const int num_warm_up = num_iterations / 10 + 1;
   for (int i = -num_warm_up; i < num_iterations; ++i) {
     if (i == 0) start.arrive_and_wait();
-    const auto begin = SteadyClock::now();
-    model.Encode({tokens.ids, tokens.offsets}, workspace, embeddings);
-    if (i >= 0) times.push_back(MillisecondsSince(begin));
+    for (const Tokens& call : calls) {
+      const auto begin = SteadyClock::now();
+      model.Encode({call.ids, call.offsets}, workspace,
+                   std::span(embeddings).first((call.offsets.size() - 1) * D));
+      if (i >= 0) times.push_back(MillisecondsSince(begin));
+    }
   }
   return times;
 }
@@ -62,10 +77,14 @@ absl::Status Check(const BertModel& model, const EncoderBenchConfig& config) {
     return absl::InvalidArgumentError(
         "threads, batch, tokens and iterations must be at least 1");
   }
-  if (config.tokens > model.config().max_positions) {
+  std::vector<int> lengths = config.lengths;
+  lengths.push_back(config.tokens);
+  const auto [least, most] =
+      std::minmax_element(lengths.begin(), lengths.end());
+  if (*least < 1 || *most > model.config().max_positions) {
     return absl::InvalidArgumentError(
-        fmt::format("{} tokens exceed the model's {} positions", config.tokens,
-                    model.config().max_positions));
+        fmt::format("a sentence of {} tokens; the model has {} positions",
+                    *least < 1 ? *least : *most, model.config().max_positions));
   }
   if (config.batch > (1 << 24) / config.tokens) {
     return absl::InvalidArgumentError(
@@ -79,7 +98,7 @@ absl::Status Check(const BertModel& model, const EncoderBenchConfig& config) {
 absl::StatusOr<EncoderBenchResult> BenchEncoder(
     const BertModel& model, const EncoderBenchConfig& config) {
   RETURN_IF_ERROR(Check(model, config));
-  const Tokens tokens = RandomTokens(model, config);
+  const std::vector<Tokens> calls = RandomCalls(model, config);
   std::vector<std::vector<double>> times(
       static_cast<size_t>(config.num_threads));
   SteadyClock::time_point begin;
@@ -87,7 +106,7 @@ absl::StatusOr<EncoderBenchResult> BenchEncoder(
   std::vector<std::thread> threads;
   for (auto& own : times) {
     threads.emplace_back(
-        [&] { own = TimeCalls(model, tokens, config.num_iterations, start); });
+        [&] { own = TimeCalls(model, calls, config.num_iterations, start); });
   }
   start.arrive_and_wait();
   begin = SteadyClock::now();
@@ -96,9 +115,15 @@ absl::StatusOr<EncoderBenchResult> BenchEncoder(
   std::vector<double> all;
   for (const auto& own : times) all.insert(all.end(), own.begin(), own.end());
   std::sort(all.begin(), all.end());
-  return EncoderBenchResult{
-      all[all.size() / 2], all[all.size() * 9 / 10],
-      static_cast<double>(all.size()) * config.batch * 1000 / total_ms};
+  double tokens = 0, sentences = 0;  // of a round
+  for (const Tokens& call : calls) {
+    tokens += static_cast<double>(call.ids.size());
+    sentences += static_cast<double>(call.offsets.size() - 1);
+  }
+  const double rounds = config.num_threads * config.num_iterations;
+  return EncoderBenchResult{all[all.size() / 2], all[all.size() * 9 / 10],
+                            tokens / sentences,
+                            rounds * sentences * 1000 / total_ms};
 }
 
 }  // namespace quaver

@@ -70,29 +70,15 @@ void Pool(const BertConfig& config, const float* rows, size_t T, float* out) {
 }  // namespace
 
 // M is the most tokens of a block.
-struct BertWorkspace::Buffers {
-  FloatArena arena;
-  float* hidden;   // [M, D]
-  float* context;  // [M, D]
-  float* wide;     // [M, max(3 * D, intermediate_size)]
-  float* scratch;  // attention's
-
+struct BertWorkspace::Buffers : LayerBuffers {
   Buffers(const BertConfig& config, const DenseKernels& dense, size_t M)
-      : arena(0) {
-    const auto D = static_cast<size_t>(config.hidden_size);
-    const auto inner = static_cast<size_t>(config.intermediate_size);
-    const size_t T = std::min(M, static_cast<size_t>(config.max_positions));
-    const size_t wide_floats = M * std::max(3 * D, inner);
-    const size_t scratch_floats =
-        dense.attention_scratch(T, static_cast<size_t>(config.num_heads), D);
-    arena = FloatArena(2 * FloatArena::Rounded(M * D) +
-                       FloatArena::Rounded(wide_floats) +
-                       FloatArena::Rounded(scratch_floats));
-    hidden = arena.Take(M * D);
-    context = arena.Take(M * D);
-    wide = arena.Take(wide_floats);
-    scratch = arena.Take(scratch_floats);
-  }
+      : LayerBuffers(M, static_cast<size_t>(config.hidden_size),
+                     static_cast<size_t>(std::max(3 * config.hidden_size,
+                                                  config.intermediate_size)),
+                     dense.attention_scratch(
+                         std::min(M, static_cast<size_t>(config.max_positions)),
+                         static_cast<size_t>(config.num_heads),
+                         static_cast<size_t>(config.hidden_size))) {}
 };
 
 BertWorkspace::BertWorkspace(const BertModel& model, size_t max_tokens)
@@ -117,20 +103,21 @@ void Embed(const BertWeights& weights, const TokenBatch& batch,
       QUAVER_CHECK(id >= 0 && id < weights.config.vocab_size);
       const float* word = weights.words + static_cast<size_t>(id) * D;
       const float* position = weights.positions + (t - begin) * D;
-      float* row = pass.hidden + (t - first) * D;
+      float* row = pass.buffers.hidden + (t - first) * D;
       for (size_t i = 0; i < D; ++i) {
         row[i] = word[i] + weights.type[i] + position[i];
       }
     }
   }
-  pass.Apply(weights.embedding_norm, pass.hidden);
+  pass.Apply(weights.embedding_norm, pass.buffers.hidden);
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const BertModel>> BertModel::Load(
-    const std::string& folder, const Kernels& kernels) {
-  ASSIGN_OR_RETURN(auto weights, LoadBertWeights(folder, kernels));
+    const std::string& path, const Kernels& kernels,
+    const Precisions& precisions) {
+  ASSIGN_OR_RETURN(auto weights, LoadBertWeights(path, kernels, precisions));
   return std::unique_ptr<const BertModel>(new BertModel(std::move(weights)));
 }
 
@@ -164,12 +151,10 @@ void BertModel::Encode(const TokenBatch& batch, BertWorkspace& workspace,
 
 void BertModel::EncodeBlock(const TokenBatch& batch, BertWorkspace& workspace,
                             float* embeddings) const {
-  const BertWorkspace::Buffers& buffers = *workspace.buffers_;
   const uint32_t first = batch.offsets.front();
   const EncoderPass pass{
-      {kernels().dense, batch.offsets.back() - first,
-       static_cast<size_t>(config().hidden_size), config().layer_norm_epsilon,
-       buffers.hidden, buffers.context, buffers.wide, buffers.scratch},
+      {kernels(), *workspace.buffers_, batch.offsets.back() - first,
+       static_cast<size_t>(config().hidden_size), config().layer_norm_epsilon},
       batch.offsets,
       static_cast<size_t>(config().num_heads)};
   for (size_t b = 0; b + 1 < batch.offsets.size(); ++b) {
@@ -180,7 +165,7 @@ void BertModel::EncodeBlock(const TokenBatch& batch, BertWorkspace& workspace,
   for (const EncoderLayer& layer : weights_->layers) RunLayer(pass, layer);
   for (size_t b = 0; b + 1 < batch.offsets.size(); ++b) {
     const uint32_t begin = batch.offsets[b] - first;
-    Pool(config(), pass.hidden + begin * pass.D,
+    Pool(config(), pass.buffers.hidden + begin * pass.D,
          batch.offsets[b + 1] - batch.offsets[b], embeddings + b * pass.D);
   }
 }

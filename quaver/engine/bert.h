@@ -1,4 +1,4 @@
-// The sentence encoder: BERT with pooling and normalisation, fp32.
+// The sentence encoder: BERT with pooling and normalisation.
 //
 //   ASSIGN_OR_RETURN(auto model, BertModel::Load(folder, BestKernels()));
 //   BertWorkspace workspace(*model, /*max_tokens=*/512);
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "quaver/base/status.h"
+#include "quaver/engine/precision.h"
 #include "quaver/kernels/kernels.h"
 
 namespace quaver {
@@ -42,7 +43,7 @@ struct BertConfig {
 // Reads the configuration alone: config.json, modules.json and what it names.
 // Without modules.json the pooling is the mean and nothing is normalised.
 // Errors as BertModel::Load's.
-absl::StatusOr<BertConfig> ReadBertConfig(const std::string& folder);
+absl::StatusOr<BertConfig> ReadBertConfig(const std::string& path);
 
 // Every mutable byte of a call. One a thread; sized once.
 class BertWorkspace;
@@ -56,12 +57,16 @@ class BertModel {
   // Unimplemented, naming the file and field, for what is not supported;
   // InvalidArgument for a damaged folder. Packs the weights for `kernels`;
   // the embedding tables are read in place from the mapped file.
+  // Or a plan of plan.h, which has precisions of its own and is used as it is
+  // mapped; errors as Artifact::Open's.
   static absl::StatusOr<std::unique_ptr<const BertModel>> Load(
-      const std::string& folder, const Kernels& kernels);
+      const std::string& path, const Kernels& kernels,
+      const Precisions& precisions = {});
   ~BertModel();
 
   const BertConfig& config() const;
   const Kernels& kernels() const;
+  const BertWeights& weights() const { return *weights_; }
 
   // REQUIRES: every sequence has 1 to max_positions tokens; the batch fits
   // the workspace; 0 <= ids < vocab_size. Allocates nothing. A sequence's

@@ -17,6 +17,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr char kModules[] = "modules.json";
+
 absl::Status ReadShape(const JsonFile& file, BertConfig* config) {
   RETURN_IF_ERROR(file.Require("model_type", "bert", /*may_lack=*/false));
   RETURN_IF_ERROR(file.Require("hidden_act", "gelu", /*may_lack=*/true));
@@ -49,12 +51,12 @@ absl::Status ReadShape(const JsonFile& file, BertConfig* config) {
 
 // One entry of modules.json.
 struct Module {
-  std::string kind;  // last part of the Python type
-  std::string folder;
+  std::string kind;    // last part of the Python type
+  std::string folder;  // of the model's, with a slash at its end, or empty
 };
 
-absl::StatusOr<std::vector<Module>> ReadModules(const std::string& folder) {
-  ASSIGN_OR_RETURN(const JsonFile file, ReadJson(folder + "/modules.json"));
+absl::StatusOr<std::vector<Module>> ReadModules(const ModelFiles& files) {
+  ASSIGN_OR_RETURN(const JsonFile file, ReadJson(files, kModules));
   if (!file.content.is_array() || file.content.empty()) {
     return absl::InvalidArgumentError(file.path + " is not a list of modules");
   }
@@ -74,19 +76,20 @@ absl::StatusOr<std::vector<Module>> ReadModules(const std::string& folder) {
           "{}: path \"{}\" leaves the folder", file.path, path.string()));
     }
     modules.push_back({type.substr(type.rfind('.') + 1),
-                       path.empty() ? folder : folder + "/" + path.string()});
+                       path.empty() ? "" : path.generic_string() + "/"});
   }
   return modules;
 }
 
-absl::Status ReadPooling(const std::string& folder, BertConfig* config) {
+absl::Status ReadPooling(const ModelFiles& files, const std::string& folder,
+                         BertConfig* config) {
   using Pooling = BertConfig::Pooling;
   constexpr std::pair<const char*, Pooling> kModes[] = {
       {"pooling_mode_cls_token", Pooling::kCls},
       {"pooling_mode_mean_tokens", Pooling::kMean},
       {"pooling_mode_max_tokens", Pooling::kMax}};
   ASSIGN_OR_RETURN(const JsonFile file,
-                   ReadJsonObject(folder + "/config.json"));
+                   ReadJsonObject(files, folder + "config.json"));
   std::optional<Pooling> pooling;
   for (const auto& [field, value] : file.content.items()) {
     if (!field.starts_with("pooling_mode") || value == false) continue;
@@ -107,9 +110,10 @@ absl::Status ReadPooling(const std::string& folder, BertConfig* config) {
   return absl::OkStatus();
 }
 
-absl::Status ReadLimits(const std::string& folder, BertConfig* config) {
+absl::Status ReadLimits(const ModelFiles& files, const std::string& folder,
+                        BertConfig* config) {
   config->max_tokens = config->max_positions;
-  auto file = ReadJsonObject(folder + "/sentence_bert_config.json");
+  auto file = ReadJsonObject(files, folder + "sentence_bert_config.json");
   if (absl::IsNotFound(file.status())) return absl::OkStatus();
   RETURN_IF_ERROR(file.status());
   RETURN_IF_ERROR(file->Require("do_lower_case", false, /*may_lack=*/true));
@@ -124,40 +128,41 @@ absl::Status ReadLimits(const std::string& folder, BertConfig* config) {
 }
 
 // Sets pooling and normalisation; returns where the transformer lies.
-absl::StatusOr<std::string> ReadPipeline(const std::string& folder,
+absl::StatusOr<std::string> ReadPipeline(const ModelFiles& files,
                                          BertConfig* config) {
-  if (!std::filesystem::exists(folder + "/modules.json")) return folder;
-  ASSIGN_OR_RETURN(const auto modules, ReadModules(folder));
+  if (!files.Has(kModules)) return std::string();
+  ASSIGN_OR_RETURN(const auto modules, ReadModules(files));
   constexpr const char* kKinds[] = {"Transformer", "Pooling", "Normalize"};
   for (size_t i = 0; i < modules.size(); ++i) {
     if (i >= std::size(kKinds) || modules[i].kind != kKinds[i]) {
       return Unsupported(
-          folder + "/modules.json",
+          files.PathOf(kModules),
           fmt::format("module {} of type {}", i, modules[i].kind));
     }
   }
   if (modules.size() < 2) {
-    return Unsupported(folder + "/modules.json", "a list without Pooling");
+    return Unsupported(files.PathOf(kModules), "a list without Pooling");
   }
-  RETURN_IF_ERROR(ReadPooling(modules[1].folder, config));
+  RETURN_IF_ERROR(ReadPooling(files, modules[1].folder, config));
   config->normalize = modules.size() == 3;
   return modules[0].folder;
 }
 
 }  // namespace
 
-absl::StatusOr<BertFolder> ReadBertFolder(const std::string& folder) {
+absl::StatusOr<BertFolder> ReadBertFolder(const ModelFiles& files) {
   BertFolder found;
-  ASSIGN_OR_RETURN(found.transformer, ReadPipeline(folder, &found.config));
+  ASSIGN_OR_RETURN(found.transformer, ReadPipeline(files, &found.config));
   ASSIGN_OR_RETURN(const JsonFile file,
-                   ReadJsonObject(found.transformer + "/config.json"));
+                   ReadJsonObject(files, found.transformer + "config.json"));
   RETURN_IF_ERROR(ReadShape(file, &found.config));
-  RETURN_IF_ERROR(ReadLimits(found.transformer, &found.config));
+  RETURN_IF_ERROR(ReadLimits(files, found.transformer, &found.config));
   return found;
 }
 
-absl::StatusOr<BertConfig> ReadBertConfig(const std::string& folder) {
-  ASSIGN_OR_RETURN(const BertFolder found, ReadBertFolder(folder));
+absl::StatusOr<BertConfig> ReadBertConfig(const std::string& path) {
+  ASSIGN_OR_RETURN(const ModelFiles files, ModelFiles::Open(path));
+  ASSIGN_OR_RETURN(const BertFolder found, ReadBertFolder(files));
   return found.config;
 }
 

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "quaver/engine/internal/bert_folder.h"
+#include "quaver/engine/internal/plan_parts.h"
+#include "quaver/engine/internal/plan_reader.h"
 
 namespace quaver {
 namespace {
@@ -49,18 +51,35 @@ absl::Status FindTables(const TensorFinder& finder, BertWeights* weights) {
   return absl::OkStatus();
 }
 
+absl::Status ReadPlan(std::shared_ptr<const Artifact> plan,
+                      BertWeights* weights) {
+  weights->plan = std::move(plan);
+  weights->layers.resize(static_cast<size_t>(weights->config.num_layers));
+  PlanReader reader(*weights->plan, *weights->kernels);
+  VisitBert(*weights, reader);
+  weights->repacked = reader.TakeRepacked();
+  return reader.status();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const BertWeights>> LoadBertWeights(
-    const std::string& folder, const Kernels& kernels) {
+    const std::string& path, const Kernels& kernels,
+    const Precisions& precisions) {
   auto weights = std::make_unique<BertWeights>();
-  ASSIGN_OR_RETURN(const BertFolder found, ReadBertFolder(folder));
+  ASSIGN_OR_RETURN(const ModelFiles files, ModelFiles::Open(path));
+  ASSIGN_OR_RETURN(const BertFolder found, ReadBertFolder(files));
   weights->config = found.config;
   weights->kernels = &kernels;
-  ASSIGN_OR_RETURN(weights->checkpoint, Checkpoint::Open(found.transformer));
+  if (files.plan() != nullptr) {
+    RETURN_IF_ERROR(ReadPlan(files.plan(), weights.get()));
+    return std::unique_ptr<const BertWeights>(std::move(weights));
+  }
+  const std::string folder = path + "/" + found.transformer;
+  ASSIGN_OR_RETURN(weights->checkpoint, Checkpoint::Open(folder));
   const bool prefixed =
       weights->checkpoint->Has("bert.embeddings.word_embeddings.weight");
-  const TensorFinder finder(found.transformer, *weights->checkpoint,
+  const TensorFinder finder(folder, *weights->checkpoint,
                             prefixed ? "bert." : "");
   RETURN_IF_ERROR(FindTables(finder, weights.get()));
   const int D = found.config.hidden_size;
@@ -71,6 +90,7 @@ absl::StatusOr<std::unique_ptr<const BertWeights>> LoadBertWeights(
   for (int i = 0; i < found.config.num_layers; ++i) {
     ASSIGN_OR_RETURN(EncoderLayerViews views,
                      FindLayer(finder, found.config, i));
+    views.Choose(precisions, fmt::format("layers.{}", i));
     floats += views.Measure(kernels);
     layers.push_back(std::move(views));
   }

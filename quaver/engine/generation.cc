@@ -18,8 +18,9 @@ struct Generator::Impl {
   Impl(const BartModel& model_, const GeneratorLimits& limits_);
 
   size_t SlotsOfARequest() const;
-  // Encodes the source of what has rows, and takes them from `left`.
-  void Start(ActiveRequest* one, size_t* left);
+  // Encodes together the sources of those that are new and have rows, which
+  // it takes from `left`.
+  void Start(size_t* left);
   void Guess(const ActiveRequest& one, size_t max_nodes,
              TargetPath* path) const;
   // Puts what moves into the pass, with drafts.
@@ -35,6 +36,9 @@ struct Generator::Impl {
   TargetPass pass;
   std::list<ActiveRequest> active;
   std::vector<size_t> free_places;
+  // Start's.
+  std::vector<int32_t> source_ids;
+  std::vector<uint32_t> source_offsets{0}, source_firsts;
 };
 
 Generator::Impl::Impl(const BartModel& model_, const GeneratorLimits& limits_)
@@ -70,13 +74,27 @@ size_t Generator::Impl::SlotsOfARequest() const {
                              limits.max_draft_tokens + later);
 }
 
-void Generator::Impl::Start(ActiveRequest* one, size_t* left) {
-  if (one->started || one->num_scored_nodes > *left) return;
-  *left -= one->num_scored_nodes;
-  const auto& source = one->request.source;
-  const uint32_t offsets[] = {0, static_cast<uint32_t>(source.size())};
-  model.Encode({source, offsets}, one->source_first, workspace, cache);
-  one->started = true;
+void Generator::Impl::Start(size_t* left) {
+  const auto encode = [&] {
+    if (!source_firsts.empty()) {
+      model.Encode({source_ids, source_offsets}, source_firsts, workspace,
+                   cache);
+    }
+    source_ids.clear();
+    source_offsets.assign(1, 0);
+    source_firsts.clear();
+  };
+  for (ActiveRequest& one : active) {
+    if (one.started || one.num_scored_nodes > *left) continue;
+    *left -= one.num_scored_nodes;
+    one.started = true;
+    const auto& source = one.request.source;
+    if (source_ids.size() + source.size() > workspace.max_rows()) encode();
+    source_ids.insert(source_ids.end(), source.begin(), source.end());
+    source_offsets.push_back(static_cast<uint32_t>(source_ids.size()));
+    source_firsts.push_back(one.source_first);
+  }
+  encode();
 }
 
 void Generator::Impl::Guess(const ActiveRequest& one, size_t max_nodes,
@@ -211,7 +229,7 @@ void Generator::Step(std::vector<Generated>* done) {
   // Every request has a row, then scored texts and alternatives have theirs;
   // what is left goes to the drafts of those that came first.
   size_t left = static_cast<size_t>(impl.limits.max_rows) - impl.active.size();
-  for (ActiveRequest& one : impl.active) impl.Start(&one, &left);
+  impl.Start(&left);
   for (ActiveRequest& one : impl.active) one.Choose(&left);
   impl.pass.Clear();
   for (ActiveRequest& one : impl.active) {

@@ -143,7 +143,8 @@ TEST(GenerationGoldenTest, LogitsEqualTransformers) {
       BartCache cache(**model, {source.size(), target.size()});
       BartWorkspace workspace(**model, std::max(source.size(), target.size()));
       const uint32_t offsets[] = {0, static_cast<uint32_t>(source.size())};
-      (*model)->Encode({source, offsets}, 0, workspace, cache);
+      const uint32_t first = 0;
+      (*model)->Encode({source, offsets}, {&first, 1}, workspace, cache);
       std::vector<uint32_t> positions, seen, seen_offsets = {0};
       for (uint32_t p = 0; p < target.size(); ++p) {
         positions.push_back(p);

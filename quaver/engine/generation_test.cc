@@ -85,7 +85,8 @@ class Reference {
         cache_(model, {source_.size(), 32}),
         workspace_(model, 32) {
     const uint32_t offsets[] = {0, static_cast<uint32_t>(source_.size())};
-    model.Encode({source_, offsets}, 0, workspace_, cache_);
+    const uint32_t first = 0;
+    model.Encode({source_, offsets}, {&first, 1}, workspace_, cache_);
   }
 
   // Logarithms of the probabilities of what follows.

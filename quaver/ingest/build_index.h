@@ -7,7 +7,7 @@
 
 #include "quaver/base/status.h"
 #include "quaver/catalogue/store.h"
-#include "quaver/ingest/model_identity.h"
+#include "quaver/artifact/model_identity.h"
 #include "quaver/sched/servable.h"
 
 namespace quaver {

@@ -17,7 +17,7 @@
 #include "quaver/base/file.h"
 #include "quaver/base/hash.h"
 #include "quaver/catalogue/entity.h"
-#include "quaver/ingest/model_identity.h"
+#include "quaver/artifact/model_identity.h"
 #include "quaver/sched/servable.h"
 
 namespace quaver {

@@ -9,7 +9,7 @@
 #include "quaver/index/document.h"
 #include "quaver/index/manifest.h"
 #include "quaver/index/snapshot.h"
-#include "quaver/ingest/model_identity.h"
+#include "quaver/artifact/model_identity.h"
 #include "quaver/ingest/popularity.h"
 
 namespace quaver {

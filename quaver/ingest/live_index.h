@@ -15,7 +15,7 @@
 #include "quaver/base/status.h"
 #include "quaver/catalogue/entity.h"
 #include "quaver/index/snapshot.h"
-#include "quaver/ingest/model_identity.h"
+#include "quaver/artifact/model_identity.h"
 #include "quaver/sched/servable.h"
 
 namespace quaver {

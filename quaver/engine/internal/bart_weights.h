@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "quaver/artifact/checkpoint.h"
+#include "quaver/artifact/model_files.h"
 #include "quaver/base/status.h"
 #include "quaver/engine/bart.h"
 #include "quaver/engine/internal/encoder_layer.h"
@@ -39,12 +40,16 @@ struct BartWeights {
   Linear output;  // the words' table again; bias: final_logits_bias
 
   std::unique_ptr<const Checkpoint> checkpoint;  // holds the tables
+  std::shared_ptr<const Artifact> plan;          // or this holds everything
   std::vector<std::vector<float>> converted;     // tables not fp32 in the file
   FloatArena arena{0};                           // all else
+  std::vector<FloatArena> repacked;              // of a plan, see PlanReader
 };
 
 // Errors as BartModel::Load's.
+absl::StatusOr<BartConfig> ReadBartConfig(const ModelFiles& files);
 absl::StatusOr<std::unique_ptr<const BartWeights>> LoadBartWeights(
-    const std::string& folder, const Kernels& kernels);
+    const std::string& path, const Kernels& kernels,
+    const Precisions& precisions);
 
 }  // namespace quaver

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "quaver/artifact/model_files.h"
 #include "quaver/base/status.h"
 #include "quaver/engine/bert.h"
 
@@ -10,10 +11,12 @@ namespace quaver {
 
 struct BertFolder {
   BertConfig config;
-  std::string transformer;  // the folder of config.json and the weights
+  // Of config.json and the weights inside the model's folder, with a slash at
+  // its end, or empty.
+  std::string transformer;
 };
 
 // Errors as BertModel::Load's.
-absl::StatusOr<BertFolder> ReadBertFolder(const std::string& folder);
+absl::StatusOr<BertFolder> ReadBertFolder(const ModelFiles& files);
 
 }  // namespace quaver

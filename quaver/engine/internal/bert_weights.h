@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "quaver/artifact/artifact.h"
 #include "quaver/artifact/checkpoint.h"
 #include "quaver/base/status.h"
 #include "quaver/engine/bert.h"
@@ -23,12 +24,15 @@ struct BertWeights {
   std::vector<EncoderLayer> layers;
 
   std::unique_ptr<const Checkpoint> checkpoint;  // holds the tables
+  std::shared_ptr<const Artifact> plan;          // or this holds everything
   std::vector<std::vector<float>> converted;     // tables not fp32 in the file
   FloatArena arena{0};                           // all else
+  std::vector<FloatArena> repacked;              // of a plan, see PlanReader
 };
 
 // Errors as BertModel::Load's.
 absl::StatusOr<std::unique_ptr<const BertWeights>> LoadBertWeights(
-    const std::string& folder, const Kernels& kernels);
+    const std::string& path, const Kernels& kernels,
+    const Precisions& precisions);
 
 }  // namespace quaver

@@ -3,7 +3,6 @@
 
 #include <limits>
 
-#include "quaver/base/file.h"
 #include "quaver/base/json.h"
 
 namespace quaver {
@@ -40,19 +39,21 @@ std::string JsonFile::Dump(const nlohmann::json& value) {
   return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-absl::StatusOr<JsonFile> ReadJson(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
-  JsonFile file{path, ParseJson(text)};
+absl::StatusOr<JsonFile> ReadJson(const ModelFiles& files,
+                                  const std::string& name) {
+  ASSIGN_OR_RETURN(const std::string text, files.Read(name, kMaxConfigBytes));
+  JsonFile file{files.PathOf(name), ParseJson(text)};
   if (file.content.is_discarded()) {
-    return absl::InvalidArgumentError(path + " is not JSON");
+    return absl::InvalidArgumentError(file.path + " is not JSON");
   }
   return file;
 }
 
-absl::StatusOr<JsonFile> ReadJsonObject(const std::string& path) {
-  ASSIGN_OR_RETURN(JsonFile file, ReadJson(path));
+absl::StatusOr<JsonFile> ReadJsonObject(const ModelFiles& files,
+                                        const std::string& name) {
+  ASSIGN_OR_RETURN(JsonFile file, ReadJson(files, name));
   if (!file.content.is_object()) {
-    return absl::InvalidArgumentError(path + " is not a JSON object");
+    return absl::InvalidArgumentError(file.path + " is not a JSON object");
   }
   return file;
 }

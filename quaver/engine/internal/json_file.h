@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "quaver/artifact/model_files.h"
 #include "quaver/base/status.h"
 
 namespace quaver {
@@ -33,7 +34,9 @@ struct JsonFile {
 absl::Status Unsupported(const std::string& path, const std::string& what);
 
 // Of at most 1 MiB. InvalidArgument naming the file when it is none.
-absl::StatusOr<JsonFile> ReadJson(const std::string& path);
-absl::StatusOr<JsonFile> ReadJsonObject(const std::string& path);
+absl::StatusOr<JsonFile> ReadJson(const ModelFiles& files,
+                                  const std::string& name);
+absl::StatusOr<JsonFile> ReadJsonObject(const ModelFiles& files,
+                                        const std::string& name);
 
 }  // namespace quaver

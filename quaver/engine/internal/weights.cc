@@ -130,25 +130,63 @@ absl::StatusOr<LinearViews> TensorFinder::FindLinear(
   return linear;
 }
 
+// Products with more inputs than its sums hold stay as they are.
+Precision Possible(Precision precision, size_t K) {
+  return K <= kInt8MaxInputs ? precision : Precision::kFp32;
+}
+
+size_t Packer::MeasureLinear(const Kernels& kernels, size_t N, size_t K,
+                             Precision precision) {
+  if (Possible(precision, K) == Precision::kFp32) {
+    return FloatArena::Rounded(kernels.dense.packed_size(N, K)) +
+           FloatArena::Rounded(N);
+  }
+  const size_t columns = Int8Columns(N);
+  return FloatArena::Rounded(columns * Int8Stride(K) / sizeof(float)) +
+         3 * FloatArena::Rounded(columns);
+}
+
 size_t Packer::MeasureLinear(const Kernels& kernels, const LinearViews& views) {
-  return FloatArena::Rounded(kernels.dense.packed_size(views.N, views.K)) +
-         FloatArena::Rounded(views.N);
+  return MeasureLinear(kernels, views.N, views.K, views.precision);
 }
 
 Linear Packer::PackLinear(const LinearViews& views) {
-  float* packed = arena_.Take(kernels_.dense.packed_size(views.N, views.K));
-  kernels_.dense.pack(Join(views.weights).data(), views.N, views.K, packed);
-  return {packed, Copy(Join(views.biases)), views.N, views.K};
+  return PackLinear(Join(views.weights).data(), Join(views.biases).data(),
+                    views.N, views.K, views.precision);
+}
+
+Linear Packer::PackLinear(const float* weight, const float* bias, size_t N,
+                          size_t K, Precision precision) {
+  Linear linear{Possible(precision, K), N, K};
+  if (linear.precision == Precision::kFp32) {
+    float* packed = arena_.Take(kernels_.dense.packed_size(N, K));
+    kernels_.dense.pack(weight, N, K, packed);
+    linear.weight = packed;
+    linear.bias = Copy(std::vector<float>(bias, bias + N));
+    return linear;
+  }
+  const Int8Pack pack = PackInt8(weight, bias, N, K);
+  linear.int8 = {Copy(pack.codes),
+                 Copy(pack.scales),
+                 Copy(pack.sums),
+                 Copy(pack.bias),
+                 N,
+                 K};
+  return linear;
 }
 
 Norm Packer::CopyNorm(const NormViews& views) {
   return {Copy(ToFloats(views.weight)), Copy(ToFloats(views.bias))};
 }
 
-const float* Packer::Copy(const std::vector<float>& floats) {
-  float* to = arena_.Take(floats.size());
-  std::memcpy(to, floats.data(), floats.size() * sizeof(float));
-  return to;
+template <typename T>
+const T* Packer::Copy(const std::vector<T>& values) {
+  const size_t bytes = values.size() * sizeof(T);
+  float* to = arena_.Take((bytes + sizeof(float) - 1) / sizeof(float));
+  std::memcpy(to, values.data(), bytes);
+  return reinterpret_cast<const T*>(to);
 }
+template const float* Packer::Copy(const std::vector<float>& values);
+template const int8_t* Packer::Copy(const std::vector<int8_t>& values);
 
 }  // namespace quaver

@@ -12,16 +12,21 @@
 #include "quaver/artifact/checkpoint.h"
 #include "quaver/base/status.h"
 #include "quaver/engine/internal/arena.h"
+#include "quaver/engine/precision.h"
 #include "quaver/kernels/kernels.h"
 
 namespace quaver {
 
-// y = x W^T + b with `weight` packed.
+// y = x W^T + b, the weight packed for what computes it.
 struct Linear {
-  const float* weight = nullptr;
-  const float* bias = nullptr;  // [N]
+  Precision precision = Precision::kFp32;
   size_t N = 0;
   size_t K = 0;
+  // kFp32's.
+  const float* weight = nullptr;
+  const float* bias = nullptr;  // [N]
+  // kInt8's.
+  Int8Weight int8;
 };
 
 struct Norm {
@@ -36,6 +41,7 @@ struct LinearViews {
   std::vector<TensorView> biases;   // [N / count] each
   size_t N = 0;
   size_t K = 0;
+  Precision precision = Precision::kFp32;
 };
 
 struct NormViews {
@@ -90,11 +96,16 @@ class Packer {
       : kernels_(kernels), arena_(arena) {}
 
   static size_t MeasureLinear(const Kernels& kernels, const LinearViews& views);
+  static size_t MeasureLinear(const Kernels& kernels, size_t N, size_t K,
+                              Precision precision);
   static size_t MeasureNorm(size_t D) { return 2 * FloatArena::Rounded(D); }
 
   Linear PackLinear(const LinearViews& views);
+  Linear PackLinear(const float* weight, const float* bias, size_t N, size_t K,
+                    Precision precision);
   Norm CopyNorm(const NormViews& views);
-  const float* Copy(const std::vector<float>& floats);
+  template <typename T>
+  const T* Copy(const std::vector<T>& values);
 
  private:
   const Kernels& kernels_;
