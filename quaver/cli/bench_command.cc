@@ -1,16 +1,25 @@
 // quaver bench: how fast the parts are.
 #include <algorithm>
+#include <barrier>
+#include <cstdint>
+#include <fstream>
 #include <iostream>
 #include <memory>
+#include <span>
+#include <sstream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "quaver/backends/tokenizers.h"
 #include "quaver/base/clock.h"
+#include "quaver/base/file.h"
 #include "quaver/cli/commands.h"
+#include "quaver/cli/drafts.h"
 #include "quaver/cli/runtime.h"
 #include "quaver/engine/bench.h"
 #include "quaver/engine/generation.h"
@@ -21,11 +30,29 @@ namespace {
 
 struct EncoderOptions {
   std::string model = DefaultModelFolder();
+  std::string lengths;  // a file
   EncoderBenchConfig bench;
   bool as_json = false;
 };
 
-absl::Status BenchTheEncoder(const EncoderOptions& options) {
+// Numbers, one a line.
+absl::StatusOr<std::vector<int>> ReadLengths(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
+  std::istringstream lines(text);
+  std::vector<int> lengths;
+  int length = 0;
+  while (lines >> length) lengths.push_back(length);
+  if (lengths.empty() || !lines.eof()) {
+    return absl::InvalidArgumentError(
+        path + ": expected numbers of tokens, one a line");
+  }
+  return lengths;
+}
+
+absl::Status BenchTheEncoder(EncoderOptions options) {
+  if (!options.lengths.empty()) {
+    ASSIGN_OR_RETURN(options.bench.lengths, ReadLengths(options.lengths));
+  }
   const Kernels& kernels = BestKernels();
   ASSIGN_OR_RETURN(const auto model, BertModel::Load(options.model, kernels));
   ASSIGN_OR_RETURN(const EncoderBenchResult result,
@@ -34,96 +61,203 @@ absl::Status BenchTheEncoder(const EncoderOptions& options) {
     const nlohmann::json line = {{"isa", kernels.name},
                                  {"threads", options.bench.num_threads},
                                  {"batch", options.bench.batch},
-                                 {"tokens", options.bench.tokens},
+                                 {"tokens", result.tokens},
                                  {"p50_ms", result.p50_ms},
                                  {"p90_ms", result.p90_ms},
                                  {"sentences_per_s", result.sentences_per_s}};
     std::cout << line.dump() << "\n";
   } else {
     std::cout << fmt::format(
-        "{}, {} thread(s), batch {}, {} tokens: p50 {:.2f} ms, p90 {:.2f} ms, "
+        "{}, {} thread(s), batch {}, {:.4g} tokens: p50 {:.2f} ms, p90 {:.2f} "
+        "ms, "
         "{:.0f} sentences/s\n",
         kernels.name, options.bench.num_threads, options.bench.batch,
-        options.bench.tokens, result.p50_ms, result.p90_ms,
-        result.sentences_per_s);
+        result.tokens, result.p50_ms, result.p90_ms, result.sentences_per_s);
   }
   return absl::OkStatus();
 }
 
 struct CorrectorOptions {
   std::string model;
-  bool no_drafts = false;
+  std::string pairs;  // a file; empty: standard input
+  std::string draft = "input";
+  std::string index;
+  int threads = 1;
+  int batch = 1;
   int rounds = 3;
   bool as_json = false;
 };
+
+constexpr int kMaxBatch = 256;
 
 double Percentile(const std::vector<double>& sorted, double share) {
   return sorted[static_cast<size_t>(share *
                                     static_cast<double>(sorted.size() - 1))];
 }
 
-// Text in, text out, one query at a time in this thread: tokens, encoder,
+// The first columns.
+absl::StatusOr<std::vector<std::string>> ReadQueries(const std::string& path) {
+  std::ifstream file;
+  if (!path.empty()) file.open(path);
+  std::istream& input = path.empty() ? std::cin : file;
+  if (!input) return absl::NotFoundError(path + ": cannot be read");
+  std::vector<std::string> queries;
+  for (std::string line; std::getline(input, line);) {
+    queries.push_back(line.substr(0, line.find('\t')));
+  }
+  if (queries.empty()) {
+    return absl::InvalidArgumentError((path.empty() ? "standard input" : path) +
+                                      " holds no query");
+  }
+  return queries;
+}
+
+struct CorrectorTimes {
+  std::vector<double> calls;  // milliseconds of each batch
+  int64_t passes = 0;
+  absl::Status status;
+};
+
+// Text in, text out, `batch` queries at a time in this thread: tokens, encoder,
 // decoder, text.
+class CorrectorBench {
+ public:
+  CorrectorBench(const BartModel& model, const Bpe& tokenizer,
+                 const Drafts& drafts, const CorrectorOptions& options)
+      : tokenizer_(tokenizer),
+        drafts_(drafts),
+        options_(options),
+        generator_(model, Limits(options)) {}
+
+  absl::Status Run(const std::vector<std::string>& queries,
+                   std::barrier<>& start, CorrectorTimes* times) {
+    const auto batch = static_cast<size_t>(options_.batch);
+    for (int round = 0; round <= options_.rounds; ++round) {
+      if (round == 1) start.arrive_and_wait();  // the first warms up
+      for (size_t i = 0; i < queries.size(); i += batch) {
+        const size_t count = std::min(batch, queries.size() - i);
+        const int64_t begin = Clock::Real().NowUs();
+        ASSIGN_OR_RETURN(const int64_t passes,
+                         Answer(std::span(queries).subspan(i, count)));
+        const int64_t end = Clock::Real().NowUs();
+        if (round == 0) continue;
+        times->calls.push_back(static_cast<double>(end - begin) / 1e3);
+        times->passes += passes;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  static GeneratorLimits Limits(const CorrectorOptions& options) {
+    GeneratorLimits limits;
+    limits.max_requests = options.batch;
+    limits.max_rows = std::max(limits.max_rows, 16 * options.batch);
+    return limits;
+  }
+
+  absl::StatusOr<int64_t> Answer(std::span<const std::string> queries) {
+    const int max_tokens = GeneratorLimits().max_source_tokens;
+    for (const std::string& query : queries) {
+      GenerationRequest request;
+      request.source = tokenizer_.Encode(query, max_tokens);
+      request.drafts =
+          drafts_.Of(query, request.source, &tokenizer_, max_tokens);
+      RETURN_IF_ERROR(generator_.Add(std::move(request)));
+    }
+    std::vector<Generated> done;
+    while (!generator_.idle()) generator_.Step(&done);
+    int64_t passes = 0;
+    for (const Generated& one : done) {
+      passes += one.passes;
+      text_bytes_ += tokenizer_.Decode(one.tokens).size();
+    }
+    return passes;
+  }
+
+  const Bpe& tokenizer_;
+  const Drafts& drafts_;
+  const CorrectorOptions& options_;
+  Generator generator_;
+  size_t text_bytes_ = 0;  // so that decoding is not left out
+};
+
 absl::Status BenchTheCorrector(const CorrectorOptions& options) {
   const Kernels& kernels = BestKernels();
+  ASSIGN_OR_RETURN(const Drafts drafts,
+                   Drafts::Open(options.draft, options.index));
   ASSIGN_OR_RETURN(const auto model, BartModel::Load(options.model, kernels));
-  ASSIGN_OR_RETURN(const auto tokenizer, Bpe::Load(options.model));
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(std::cin, line);) lines.push_back(line);
-  if (lines.empty()) {
-    return absl::InvalidArgumentError("standard input holds no query");
+  ASSIGN_OR_RETURN(const auto tokenizer, LoadBpe(options.model));
+  ASSIGN_OR_RETURN(const auto queries, ReadQueries(options.pairs));
+  std::barrier start(options.threads + 1);
+  std::vector<CorrectorTimes> times(static_cast<size_t>(options.threads));
+  std::vector<std::thread> threads;
+  for (CorrectorTimes& own : times) {
+    threads.emplace_back([&] {
+      CorrectorBench bench(*model, *tokenizer, drafts, options);
+      own.status = bench.Run(queries, start, &own);
+      if (!own.status.ok()) start.arrive_and_drop();
+    });
   }
-  GeneratorLimits limits;
-  limits.max_requests = 1;
-  Generator generator(*model, limits);
-  std::vector<double> times;
+  start.arrive_and_wait();
+  const Stopwatch watch;
+  for (std::thread& thread : threads) thread.join();
+  const double seconds = static_cast<double>(watch.ElapsedUs()) * 1e-6;
+  std::vector<double> calls;
   int64_t passes = 0;
-  for (int round = 0; round <= options.rounds; ++round) {  // the first warms up
-    for (const std::string& line : lines) {
-      const int64_t start = Clock::Real().NowUs();
-      GenerationRequest request;
-      request.source = tokenizer->Encode(line, limits.max_source_tokens);
-      if (!options.no_drafts) request.drafts = {request.source};
-      RETURN_IF_ERROR(generator.Add(std::move(request)));
-      std::vector<Generated> done;
-      while (!generator.idle()) generator.Step(&done);
-      const std::string text = tokenizer->Decode(done.front().tokens);
-      const int64_t end = Clock::Real().NowUs();
-      if (round == 0) continue;
-      times.push_back(static_cast<double>(end - start) / 1e3);
-      passes += done.front().passes;
-    }
+  for (const CorrectorTimes& own : times) {
+    RETURN_IF_ERROR(own.status);
+    calls.insert(calls.end(), own.calls.begin(), own.calls.end());
+    passes += own.passes;
   }
-  std::sort(times.begin(), times.end());
+  std::sort(calls.begin(), calls.end());
+  const double answered =
+      static_cast<double>(queries.size()) * options.rounds * options.threads;
   const nlohmann::ordered_json result = {
       {"isa", kernels.name},
-      {"queries", lines.size()},
-      {"drafts", !options.no_drafts},
-      {"p50_ms", Percentile(times, 0.5)},
-      {"p90_ms", Percentile(times, 0.9)},
-      {"p99_ms", Percentile(times, 0.99)},
-      {"passes",
-       static_cast<double>(passes) / static_cast<double>(times.size())}};
+      {"queries", queries.size()},
+      {"draft", options.draft},
+      {"threads", options.threads},
+      {"batch", options.batch},
+      {"p50_ms", Percentile(calls, 0.5)},
+      {"p90_ms", Percentile(calls, 0.9)},
+      {"p99_ms", Percentile(calls, 0.99)},
+      {"queries_per_s", answered / seconds},
+      {"passes", static_cast<double>(passes) / answered}};
   if (options.as_json) {
     std::cout << result.dump() << "\n";
   } else {
     std::cout << fmt::format(
-        "{}, {} queries, drafts {}: p50 {:.2f} ms, p90 {:.2f} ms, p99 {:.2f} "
-        "ms, {:.2f} passes a query\n",
-        kernels.name, lines.size(), options.no_drafts ? "off" : "on",
-        result["p50_ms"].get<double>(), result["p90_ms"].get<double>(),
-        result["p99_ms"].get<double>(), result["passes"].get<double>());
+        "{}, {} queries, draft {}, {} thread(s), batch {}: p50 {:.2f} ms, p90 "
+        "{:.2f} ms, p99 {:.2f} ms, {:.0f} queries/s, {:.2f} passes a query\n",
+        kernels.name, queries.size(), options.draft, options.threads,
+        options.batch, result["p50_ms"].get<double>(),
+        result["p90_ms"].get<double>(), result["p99_ms"].get<double>(),
+        result["queries_per_s"].get<double>(), result["passes"].get<double>());
   }
   return absl::OkStatus();
 }
 
 void AddBenchCorrector(CLI::App& bench, Action& action) {
   CLI::App* command = bench.add_subcommand(
-      "corrector", "The spell corrector's model, on queries of standard input");
+      "corrector",
+      "The spell corrector's model, on queries of a file or standard input");
   const auto options = std::make_shared<CorrectorOptions>();
-  command->add_option("--model", options->model, "Folder of the corrector")
+  command->add_option("--model", options->model, "Plan or folder of the model")
       ->required();
-  command->add_flag("--no-drafts", options->no_drafts, "One token a pass");
+  command->add_option("--pairs", options->pairs,
+                      "File whose first column are queries");
+  command->add_option("--draft", options->draft, "What is guessed of an answer")
+      ->check(CLI::IsMember(Drafts::kKinds))
+      ->capture_default_str();
+  command->add_option("--index", options->index,
+                      "Folder made by ingest, whose words are the dictionary");
+  command->add_option("--threads", options->threads, "Instances, a core each")
+      ->check(CLI::Range(1, kMaxThreads))
+      ->capture_default_str();
+  command->add_option("--batch", options->batch, "Queries at once")
+      ->check(CLI::Range(1, kMaxBatch))
+      ->capture_default_str();
   command->add_option("--rounds", options->rounds, "Times each query is timed")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -142,7 +276,8 @@ void AddBenchCommand(CLI::App& app, Action& action) {
   CLI::App* command =
       bench->add_subcommand("encoder", "The sentence encoder, seeded tokens");
   const auto options = std::make_shared<EncoderOptions>();
-  command->add_option("--model", options->model, "Folder of the encoder")
+  command
+      ->add_option("--model", options->model, "Plan or folder of the encoder")
       ->capture_default_str();
   command
       ->add_option("--threads", options->bench.num_threads,
@@ -150,8 +285,14 @@ void AddBenchCommand(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option("--batch", options->bench.batch, "Sentences a call")
       ->capture_default_str();
-  command->add_option("--tokens", options->bench.tokens, "Tokens a sentence")
-      ->capture_default_str();
+  auto* tokens =
+      command
+          ->add_option("--tokens", options->bench.tokens, "Tokens a sentence")
+          ->capture_default_str();
+  command
+      ->add_option("--lengths", options->lengths,
+                   "File of tokens a sentence, one a line, in their order")
+      ->excludes(tokens);
   command
       ->add_option("--iterations", options->bench.num_iterations,
                    "Timed calls of each thread")

@@ -30,7 +30,9 @@ void AddEmbedCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "embed", "Embed the lines of standard input, one JSON array a line");
   const auto model = std::make_shared<std::string>(DefaultModelFolder());
-  command->add_option("--model", *model, "Folder of the encoder")
+  command
+      ->add_option("--model", *model,
+                   "Plan of the encoder, or its folder, which is compiled once")
       ->capture_default_str();
   command->callback(
       [&action, model] { action = [model] { return Embed(*model); }; });

@@ -235,7 +235,9 @@ CLI::App* Add(CLI::App* eval, const char* name, const char* description,
               absl::Status (*run)(const EvalOptions&), const Options& options,
               Action& action) {
   CLI::App* command = eval->add_subcommand(name, description);
-  command->add_option("--model", options->model, "Folder of the encoder")
+  command
+      ->add_option("--model", options->model,
+                   "Plan of the encoder, or its folder, which is compiled once")
       ->capture_default_str();
   command->add_option("--rows", options->rows,
                       "Rows of each set, queries or titles; 0: the default");
@@ -263,7 +265,7 @@ void AddSets(CLI::App* command, const Options& options) {
 void AddCorrector(CLI::App* command, const Options& options) {
   command
       ->add_option("--corrector", options->corrector,
-                   "Folder of the corrector's model; none: no model")
+                   "Plan or folder of the corrector's model; none: no model")
       ->capture_default_str();
 }
 

@@ -9,14 +9,12 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "quaver/backends/tokenizers.h"
 #include "quaver/base/json.h"
 #include "quaver/cli/commands.h"
+#include "quaver/cli/drafts.h"
 #include "quaver/engine/beam_search.h"
 #include "quaver/engine/generation.h"
-#include "quaver/index/manifest.h"
-#include "quaver/ingest/index_folder.h"
-#include "quaver/search/query.h"
-#include "quaver/search/word_readings.h"
 #include "quaver/text/bpe.h"
 #include "quaver/text/normalize.h"
 
@@ -33,33 +31,6 @@ struct GenerateOptions {
 };
 
 constexpr int kMaxBeams = 64;
-constexpr size_t kMaxGuesses = 4;
-
-// What a dictionary of the catalogue's words guesses of a query, as drafts;
-// without an index, none.
-class DictionaryDrafts {
- public:
-  static absl::StatusOr<DictionaryDrafts> Open(const std::string& folder) {
-    DictionaryDrafts drafts;
-    if (folder.empty()) return drafts;
-    ASSIGN_OR_RETURN(const Manifest manifest, LoadManifest(folder));
-    ASSIGN_OR_RETURN(drafts.snapshot_, OpenSnapshot(folder, manifest));
-    return drafts;
-  }
-  std::vector<std::vector<int32_t>> Of(const std::string& text,
-                                       const Bpe& tokenizer,
-                                       int max_tokens) const {
-    std::vector<std::vector<int32_t>> drafts;
-    for (const std::string& guess :
-         ReadAsWords(snapshot_, PrepareQuery(text), kMaxGuesses)) {
-      drafts.push_back(tokenizer.Encode(guess, max_tokens));
-    }
-    return drafts;
-  }
-
- private:
-  Snapshot snapshot_;
-};
 
 // Of {"input_ids": [...]}, which needs no tokenizer.
 absl::StatusOr<std::vector<int32_t>> SourceOfIds(
@@ -140,7 +111,6 @@ absl::StatusOr<std::vector<Generated>> Answer(
   request.options = options.beams.generation;
   request.source = std::move(source);
   request.drafts = std::move(guesses);
-  if (options.draft != "none") request.drafts.push_back(request.source);
   RETURN_IF_ERROR(greedy.Add(std::move(request)));
   std::vector<Generated> done;
   while (!greedy.idle()) greedy.Step(&done);
@@ -148,15 +118,13 @@ absl::StatusOr<std::vector<Generated>> Answer(
 }
 
 absl::Status Generate(GenerateOptions options) {
-  if ((options.draft == "dictionary") == options.index.empty()) {
-    return absl::InvalidArgumentError(
-        "--draft dictionary needs --index DIR, and nothing else does");
-  }
+  ASSIGN_OR_RETURN(const auto drafts,
+                   Drafts::Open(options.draft, options.index));
   if (options.early_stopping) options.beams.stop = BeamOptions::Stop::kAll;
   ASSIGN_OR_RETURN(const auto model,
                    BartModel::Load(options.model, BestKernels()));
   std::unique_ptr<const Bpe> tokenizer;
-  if (auto loaded = Bpe::Load(options.model); loaded.ok()) {
+  if (auto loaded = LoadBpe(options.model); loaded.ok()) {
     tokenizer = *std::move(loaded);
   } else if (!absl::IsNotFound(loaded.status())) {
     return loaded.status();
@@ -167,8 +135,6 @@ absl::Status Generate(GenerateOptions options) {
   limits.max_target_tokens = model->config().max_positions;
   Generator greedy(*model, limits);
   BeamSearch beams(*model, options.beams.num_beams, limits);
-  ASSIGN_OR_RETURN(const auto dictionary,
-                   DictionaryDrafts::Open(options.index));
   std::string line;
   for (uint64_t number = 1; std::getline(std::cin, line); ++number) {
     const nlohmann::json request = ParseJson(line);
@@ -177,8 +143,9 @@ absl::Status Generate(GenerateOptions options) {
         is_text ? SourceOfText(line, tokenizer.get(), limits.max_source_tokens)
                 : SourceOfIds(request);
     std::vector<std::vector<int32_t>> guesses;
-    if (is_text && source.ok() && options.draft == "dictionary") {
-      guesses = dictionary.Of(line, *tokenizer, limits.max_source_tokens);
+    if (source.ok()) {
+      guesses = drafts.Of(is_text ? line : "", *source, tokenizer.get(),
+                          limits.max_source_tokens);
     }
     auto answers = source.ok() ? Answer(options, *std::move(source),
                                         std::move(guesses), greedy, beams)
@@ -205,7 +172,7 @@ void AddGenerateCommand(CLI::App& app, Action& action) {
       ->add_option("--draft", options->draft,
                    "What is guessed of an answer: none, input, or dictionary "
                    "(needs --index), too. Answers are the same; passes are not")
-      ->check(CLI::IsMember({"none", "input", "dictionary"}))
+      ->check(CLI::IsMember(Drafts::kKinds))
       ->capture_default_str();
   command->add_option("--index", options->index,
                       "Folder made by ingest, whose words are the dictionary");

@@ -95,7 +95,9 @@ void AddIngestCommand(CLI::App& app, Action& action) {
   const auto options = std::make_shared<IngestOptions>();
   command->add_option("--out", options->folder, "Folder of the index")
       ->required();
-  command->add_option("--model", options->model, "Folder of the encoder")
+  command
+      ->add_option("--model", options->model,
+                   "Plan of the encoder, or its folder, which is compiled once")
       ->capture_default_str();
   command
       ->add_option("--type", options->type,

@@ -31,6 +31,8 @@ int main(int argc, char** argv) {
   quaver::AddGenerateCommand(app, action);
   quaver::AddEvalCommand(app, action);
   quaver::AddBenchCommand(app, action);
+  quaver::AddCompileCommand(app, action);
+  quaver::AddInspectCommand(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -5,9 +5,10 @@
 #include <system_error>
 #include <utility>
 
+#include "quaver/artifact/model_identity.h"
 #include "quaver/backends/corrector_servable.h"
+#include "quaver/cli/plans.h"
 #include "quaver/ingest/index_folder.h"
-#include "quaver/ingest/model_identity.h"
 #include "quaver/kernels/kernels.h"
 
 namespace quaver {
@@ -61,10 +62,11 @@ std::vector<std::string> TypeNames() {
 
 absl::StatusOr<std::shared_ptr<EncoderServable>> LoadEncoder(
     const std::string& model_folder, int num_instances) {
+  ASSIGN_OR_RETURN(const std::string plan, ReadyPlan(model_folder));
   ASSIGN_OR_RETURN(auto encoder,
-                   EncoderServable::Create({.model_folder = model_folder,
-                                            .num_instances = num_instances},
-                                           BestKernels()));
+                   EncoderServable::Create(
+                       {.model_folder = plan, .num_instances = num_instances},
+                       BestKernels()));
   return std::shared_ptr<EncoderServable>(std::move(encoder));
 }
 
@@ -73,10 +75,11 @@ absl::StatusOr<SearchConfig> LoadCorrector(const std::string& corrector_folder,
                                            ServableRegistry& servables) {
   SearchConfig config;
   if (corrector_folder == kNoCorrector) return config;
+  ASSIGN_OR_RETURN(const std::string plan, ReadyPlan(corrector_folder));
   ASSIGN_OR_RETURN(auto corrector,
-                   CorrectorServable::Create({.model_folder = corrector_folder,
-                                              .num_instances = num_instances},
-                                             BestKernels()));
+                   CorrectorServable::Create(
+                       {.model_folder = plan, .num_instances = num_instances},
+                       BestKernels()));
   config.corrector = "corrector";
   RETURN_IF_ERROR(servables.Add(config.corrector, std::move(corrector)));
   return config;

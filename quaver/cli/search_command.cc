@@ -133,11 +133,13 @@ void AddSearchCommand(CLI::App& app, Action& action) {
   const auto options = std::make_shared<SearchOptions>();
   command->add_option("--index", options->index, "Folder made by ingest")
       ->required();
-  command->add_option("--model", options->model, "Folder of the encoder")
+  command
+      ->add_option("--model", options->model,
+                   "Plan of the encoder, or its folder, which is compiled once")
       ->capture_default_str();
   command
       ->add_option("--corrector", options->corrector,
-                   "Folder of the spelling model; none: without")
+                   "Plan or folder of the spelling model; none: without")
       ->capture_default_str();
   command
       ->add_option("--types", options->types,

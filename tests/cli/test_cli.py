@@ -63,7 +63,8 @@ def search(index, *words, given=b""):
 
 
 @pytest.mark.parametrize("name", ["ingest", "serve", "search", "correct",
-                                  "embed", "eval", "bench"])
+                                  "embed", "eval", "bench", "compile",
+                                  "inspect"])
 def test_each_subcommand_explains_itself(name):
     said, _ = run(name, "--help")
     assert b"--help" in said
@@ -481,3 +482,28 @@ def test_generate_survives_bad_input(given, message):
 def test_generate_names_a_missing_model(tmp_path):
     _, complaint = run("generate", "--model", tmp_path, given=b"", expected=1)
     assert "config.json" in complaint
+
+
+def test_bench_takes_lengths_and_batches(tmp_path):
+    lengths = tmp_path / "lengths"
+    lengths.write_text("3\n9\n12\n")
+    said, _ = run("bench", "encoder", "--lengths", lengths, "--batch", 2,
+                  "--iterations", 1, "--json")
+    assert json.loads(said)["tokens"] == 8
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("purple rian\tpurple rain\nbeetles\tbeatles\n")
+    said, _ = run("bench", "corrector", "--model", CORRECTOR, "--pairs", pairs,
+                  "--batch", 2, "--threads", 2, "--rounds", 1, "--json")
+    found = json.loads(said)
+    assert found["queries"] == 2 and found["queries_per_s"] > 0
+    assert found["passes"] >= 1
+
+
+@pytest.mark.parametrize("content, named", [
+    ("", "one a line"), ("3\nx\n", "one a line"), ("0\n", "0 tokens"),
+    ("9999\n", "9999 tokens")])
+def test_bench_names_lengths_that_cannot_be(tmp_path, content, named):
+    lengths = tmp_path / "lengths"
+    lengths.write_text(content)
+    _, complaint = run("bench", "encoder", "--lengths", lengths, expected=1)
+    assert named in complaint

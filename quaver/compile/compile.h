@@ -1,0 +1,72 @@
+// Chooses each product's precision and writes the plan.
+//
+//   CompileOptions options{.checkpoint = "models/corrector",
+//                          .plan = "corrector.plan"};
+//   ASSIGN_OR_RETURN(CompileReport report,
+//                    CompileCorrector(options, TokenDisagreement(...)));
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "quaver/base/status.h"
+#include "quaver/engine/plan.h"
+#include "quaver/kernels/kernels.h"
+
+namespace quaver {
+
+// How much worse, in points (hundredths of whatever measure), `candidate` is
+// than the fp32 model; below 0 when it is better.
+template <typename Model>
+using QualityDrop = std::function<absl::StatusOr<double>(
+    const Model& reference, const Model& candidate)>;
+
+// When every product's own drop is measured, which costs the quality measure
+// once a product.
+enum class PrecisionSearch {
+  kNever,       // a model whose drop is too great stays in fp32
+  kWhenNeeded,  // when the drop of all products together is too great
+  kAlways,
+};
+
+struct CompileOptions {
+  std::string checkpoint;  // a Hugging Face folder
+  std::string plan;        // written, atomically
+  // Absent: int8, and fp32 for the products that cost more quality than
+  // max_drop allows.
+  std::optional<Precision> precision;
+  double max_drop = 0.5;  // points
+  PrecisionSearch search = PrecisionSearch::kWhenNeeded;
+  // Told what begins: "int8 quality", and how much of it is done of how much.
+  std::function<void(const std::string& what, int done, int all)> progress;
+};
+
+// A product's drop when it alone is int8.
+struct ProductDrop {
+  std::string product;
+  double drop = 0;
+};
+
+struct CompileReport {
+  ModelKind kind = ModelKind::kEncoder;
+  std::vector<Product> products;    // of the plan
+  double drop = 0;                  // of the plan, points
+  bool measured = false;            // whether `drop` was
+  std::vector<ProductDrop> ranked;  // worst first; empty without a search
+  uint64_t plan_bytes = 0;
+  double seconds = 0;
+};
+
+// InvalidArgument, naming the tensor, for a weight that is no number or above
+// 1e4 in magnitude; FailedPrecondition when a precision was asked for and its
+// drop is above max_drop; else as Load's and WritePlan's. Costs the quality
+// measure once, and once a product in a search.
+absl::StatusOr<CompileReport> CompileEncoder(
+    const CompileOptions& options, const QualityDrop<BertModel>& drop);
+absl::StatusOr<CompileReport> CompileCorrector(
+    const CompileOptions& options, const QualityDrop<BartModel>& drop);
+
+}  // namespace quaver
