@@ -5,7 +5,8 @@ JOBS ?= $(shell nproc)
 LAUNCHER := $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 QUAVER := build/release/quaver
 
-.PHONY: help setup build index run test test-slow test-catalogue bench-checkpoint \
+.PHONY: help setup build index run test test-slow test-catalogue bench-setup bench \
+  bench-checkpoint \
   bench-corrector bench-spelling check format clean
 
 help:
@@ -13,6 +14,7 @@ help:
 	@echo "make test            build and run every quick test (about 15 minutes)"
 	@echo "make test-slow       live parity, TSan, fuzzing (an hour)"
 	@echo "make test-catalogue CATALOGUE=DIR [SETS=DIR]   quality and scale on a large catalogue"
+	@echo "make bench [ROUNDS=n]  encoder and corrector beside rivals, which bench-setup installs"
 	@echo "make bench-checkpoint   a BART of bart-base's shape for timings (minutes)"
 	@echo "make bench-corrector [ROUNDS=n]   its speed beside CTranslate2 and Transformers"
 	@echo "make bench-spelling CATALOGUE=DIR [SETS=DIR] [ROWS=n] [RIVALS=DIR [WORDS=DIR]]"
@@ -43,6 +45,12 @@ test-catalogue:
 
 bench-checkpoint: build
 	@tools/bench_checkpoint.sh
+
+bench-setup:
+	@tools/setup.sh bench
+
+bench: build
+	@tools/bench.sh $(ROUNDS)
 
 bench-corrector: build
 	@tools/bench_corrector.sh $(ROUNDS)

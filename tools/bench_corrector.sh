@@ -11,6 +11,6 @@ fi
 tools/setup.sh bench
 mkdir -p build/bench
 log=build/bench/corrector.log
-echo "bench: about two minutes a round; the table goes to $log too"
-build/venv-bench/bin/python -u bench/corrector/ctranslate2_fp32.py \
+echo "bench: about three minutes a round; the table goes to $log too"
+build/venv-bench/bin/python -u bench/corrector/rivals.py \
   --model $model --rounds "${1:-2}" | tee $log
