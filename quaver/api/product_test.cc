@@ -449,7 +449,7 @@ TEST_F(ProductTest, StatsCountTypes) {
 TEST_F(ProductTest, StagesAreMeasured) {
   Get("/v1/search?q=hey", "SearchAnswer");
   const std::string metrics = Send("GET", "/metrics").body;
-  for (const char* stage : {"normalise", "encode", "retrieve", "rank"}) {
+  for (const char* stage : {"normalise", "meaning", "retrieve", "rank"}) {
     EXPECT_THAT(metrics,
                 HasSubstr(fmt::format("quaver_search_stage_seconds_count{{"
                                       "stage=\"{}\"}} 1",

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -67,6 +68,9 @@ struct CorrectOptions {
   bool dictionary = true;  // words near the catalogue's, joined, split
   bool catalogue = true;   // whole names near the query
   bool explain = false;    // fill in Correction::readings
+  // Told before the model is asked what will probably be meant, in comparable
+  // form; not told of a query that passes the gate.
+  std::function<void(const std::string& text)> guess;
 };
 
 }  // namespace quaver

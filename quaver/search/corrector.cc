@@ -171,6 +171,17 @@ std::string Complete(const Query& query, const Snapshot& snapshot,
   return completion == reading.shown ? "" : completion;
 }
 
+// Whether the typed letters are spaced otherwise, into a word that no document
+// has: that helps nobody.
+bool OnlyRegroups(const Query& query, const Snapshot& snapshot,
+                  const Reading& reading) {
+  if (Squeeze(reading.text) != query.squeezed) return false;
+  const auto words = SplitWords(reading.text);
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+    return WordDocuments(snapshot, word) == 0 && !BeginsWord(snapshot, word);
+  });
+}
+
 bool CanCorrect(const Query& query) {
   return !query.words.empty() && query.words.size() < kMaxQueryWords &&
          query.normalized.size() <= kMaxCorrectedBytes &&
@@ -275,6 +286,7 @@ absl::StatusOr<Correction> Corrector::Correct(
   if (options.catalogue) {
     AddNameReadings(query, snapshot, known, near, readings);
   }
+  if (options.guess) options.guess(all[all.size() > 1 ? 1 : 0].shown);
   if (options.dictionary) AddWordReadings(query, snapshot, readings);
   lap("correct_candidates");
   const bool ask_model = options.model && model_ != nullptr;
@@ -283,7 +295,8 @@ absl::StatusOr<Correction> Corrector::Correct(
   }
   lap("correct_model");
   std::erase_if(all, [&](const Reading& reading) {
-    return !reading.typed && !insistence.Allows(reading.text);
+    return !reading.typed && (!insistence.Allows(reading.text) ||
+                              OnlyRegroups(query, snapshot, reading));
   });
   Prove(snapshot, near, query.open, all);
   const std::vector<float> shares = Probabilities(

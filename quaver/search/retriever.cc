@@ -364,17 +364,23 @@ std::vector<Candidate> RetrieveByWords(const RetrieverConfig& config,
   return all;
 }
 
-void AddByMeaning(const RetrieverConfig& config, const Segment& segment,
-                  std::span<const float> embedding, const AcceptDoc& accept,
-                  std::vector<Candidate>& candidates) {
-  if (embedding.empty() || segment.vectors() == nullptr) return;
+std::vector<LegHit> RetrieveByMeaning(const RetrieverConfig& config,
+                                      const Segment& segment,
+                                      std::span<const float> embedding,
+                                      const AcceptDoc& accept) {
+  std::vector<LegHit> hits;
+  if (embedding.empty() || segment.vectors() == nullptr) return hits;
   VectorParams params;
   params.num_results = static_cast<size_t>(config.meaning_candidates);
-  std::vector<LegHit> hits;
   for (const VectorHit& hit :
        segment.vectors()->Search(embedding, params, accept)) {
     hits.push_back({hit.item, hit.score});
   }
+  return hits;
+}
+
+void AddMeaning(const std::vector<LegHit>& hits,
+                std::vector<Candidate>& candidates) {
   AddLeg(Leg::kMeaning, hits, candidates);
   Merge(candidates);
 }

@@ -60,11 +60,15 @@ std::vector<Candidate> RetrieveByWords(const RetrieverConfig& config,
                                        const Query& query,
                                        const AcceptDoc& accept,
                                        RetrieverScratch& scratch);
-// Adds those of the leg meaning, in the same order; nothing for an empty
-// embedding or a segment without vectors.
-void AddByMeaning(const RetrieverConfig& config, const Segment& segment,
-                  std::span<const float> embedding, const AcceptDoc& accept,
-                  std::vector<Candidate>& candidates);
+// What the leg meaning proposes, best first; nothing for an empty embedding or
+// a segment without vectors.
+std::vector<LegHit> RetrieveByMeaning(const RetrieverConfig& config,
+                                      const Segment& segment,
+                                      std::span<const float> embedding,
+                                      const AcceptDoc& accept);
+// Adds that to the candidates, in their order.
+void AddMeaning(const std::vector<LegHit>& hits,
+                std::vector<Candidate>& candidates);
 
 // The `count` most popular documents of each type, for an empty query.
 std::vector<Candidate> RetrievePopular(const Segment& segment, int count,

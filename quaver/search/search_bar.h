@@ -3,7 +3,7 @@
 //   SearchBar bar(config, registry, snapshots);
 //   ASSIGN_OR_RETURN(SearchResponse answer, bar.Search({.query = "hey jude"}));
 //
-// normalise -> correct -> encode -> retrieve -> rank; each stage is a file of
+// normalise -> retrieve -> correct -> meaning -> rank; each stage is a file of
 // this room.
 #pragma once
 
@@ -90,7 +90,7 @@ struct SearchResponse {
   std::vector<Section> sections;  // best section first, empty ones left out
   // "type", "genre", "year" -> counts over the candidates, greatest first.
   std::map<std::string, std::vector<FacetCount>> facets;
-  // "normalise", "correct", "encode", "retrieve", "rank", "total" ->
+  // "normalise", "retrieve", "correct", "meaning", "rank", "total" ->
   // microseconds.
   std::vector<std::pair<std::string, int64_t>> timing_us;
 };

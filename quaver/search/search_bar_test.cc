@@ -130,6 +130,23 @@ class SearchBarTest : public testing::Test {
   std::unique_ptr<SearchBar> bar_;
 };
 
+// What runs ahead is what would have been found without it, whether the guess
+// was right or not.
+TEST_F(SearchBarTest, MeaningIsThatOfWhatIsSearchedFor) {
+  for (const char* text : {"hay jued", "hey jude", "Beyonce deja vuu", "zzzqqq",
+                           "夜に駆ける", "helpp beatles"}) {
+    const auto corrected = Search({.query = text});
+    const std::string meant = corrected.correction.applied
+                                  ? corrected.correction.text
+                                  : std::string(text);
+    const auto direct = Search({.query = meant, .correct = false});
+    ASSERT_EQ(corrected.best.has_value(), direct.best.has_value()) << text;
+    if (!corrected.best) continue;
+    EXPECT_EQ(corrected.best->id, direct.best->id) << text;
+    EXPECT_EQ(corrected.best->score, direct.best->score) << text;
+  }
+}
+
 TEST_F(SearchBarTest, FindsNamesAsPeopleTypeThem) {
   EXPECT_EQ(BestId("hey jude"), "track:1");
   EXPECT_EQ(BestId("HEY JUDE beatles"), "track:1");

@@ -1,0 +1,53 @@
+// See meaning.h.
+#include "quaver/search/internal/meaning.h"
+
+#include <utility>
+
+#include "quaver/base/check.h"
+#include "quaver/base/workers.h"
+#include "quaver/search/acceptor.h"
+#include "quaver/search/query_encoder.h"
+
+namespace quaver {
+
+absl::StatusOr<Meaning> FindMeaning(Servable* encoder, const Snapshot& snapshot,
+                                    const Query& query, const Filter& filter,
+                                    const std::vector<EntityType>& types) {
+  Meaning meaning;
+  meaning.hits.resize(snapshot.segments.size());
+  if (encoder == nullptr || query.normalized.empty()) return meaning;
+  ASSIGN_OR_RETURN(meaning.embedding, EmbedQuery(*encoder, query.raw));
+  for (size_t part = 0; part < meaning.hits.size(); ++part) {
+    const SnapshotSegment& segment = snapshot.segments[part];
+    meaning.hits[part] =
+        RetrieveByMeaning({}, *segment.segment, meaning.embedding,
+                          MakeAcceptor(segment, filter, types));
+  }
+  return meaning;
+}
+
+SearchingThreads::SearchingThreads() : cores_(AvailableCores()) {}
+
+bool SearchingThreads::TryAdd() {
+  if (++count_ <= cores_) return true;
+  --count_;
+  return false;
+}
+
+void MeaningAhead::Begin(Query query) {
+  QUAVER_CHECK(!begun_.valid());
+  if (encoder_ == nullptr || !threads_.TryAdd()) return;
+  guess_ = query.raw;
+  begun_ = std::async(std::launch::async, [this, query = std::move(query)] {
+    auto meaning = FindMeaning(encoder_, snapshot_, query, filter_, types_);
+    threads_.Remove();
+    return meaning;
+  });
+}
+
+absl::StatusOr<Meaning> MeaningAhead::Take(const Query& query) {
+  if (begun_.valid() && query.raw == guess_) return begun_.get();
+  return FindMeaning(encoder_, snapshot_, query, filter_, types_);
+}
+
+}  // namespace quaver
