@@ -23,6 +23,7 @@
 #include "quaver/cli/runtime.h"
 #include "quaver/engine/bench.h"
 #include "quaver/engine/generation.h"
+#include "quaver/eval/table.h"
 #include "quaver/text/bpe.h"
 
 namespace quaver {
@@ -267,12 +268,78 @@ void AddBenchCorrector(CLI::App& bench, Action& action) {
   });
 }
 
+// MiniLM's and bart-base's products, from one row to a full batch.
+std::vector<GemmShape> ModelShapes() {
+  std::vector<GemmShape> shapes;
+  constexpr size_t kSizes[][2] = {{1152, 384}, {384, 384},  {1536, 384},
+                                  {384, 1536}, {2304, 768}, {768, 768},
+                                  {3072, 768}, {768, 3072}, {50265, 768}};
+  for (const Precision precision : {Precision::kInt8, Precision::kFp32}) {
+    for (const auto& [N, K] : kSizes) {
+      for (const size_t M : {1, 11, 32, 352}) {
+        shapes.push_back({M, N, K, precision});
+      }
+    }
+  }
+  return shapes;
+}
+
+absl::Status BenchTheProducts(bool as_json) {
+  const Kernels& kernels = BestKernels();
+  GemmLimits limits;
+  const auto results = BenchGemm(kernels, ModelShapes(), &limits);
+  if (as_json) {
+    auto lines = nlohmann::ordered_json::array();
+    for (const GemmResult& one : results) {
+      lines.push_back({{"precision", Name(one.shape.precision)},
+                       {"rows", one.shape.M},
+                       {"outputs", one.shape.N},
+                       {"inputs", one.shape.K},
+                       {"us", one.us},
+                       {"gops", one.gops},
+                       {"gbytes_per_s", one.gbytes},
+                       {"roofline_share", one.roofline_us / one.us}});
+    }
+    const nlohmann::ordered_json result = {{"isa", kernels.name},
+                                           {"peak_int8_gops", limits.gops[1]},
+                                           {"peak_fp32_gops", limits.gops[0]},
+                                           {"peak_gbytes_per_s", limits.gbytes},
+                                           {"products", lines}};
+    std::cout << result.dump() << "\n";
+    return absl::OkStatus();
+  }
+  std::vector<std::vector<std::string>> rows = {{"precision", "rows", "outputs",
+                                                 "inputs", "us", "GOP/s",
+                                                 "GB/s", "share of roofline"}};
+  for (const GemmResult& one : results) {
+    rows.push_back({std::string(Name(one.shape.precision)),
+                    std::to_string(one.shape.M), std::to_string(one.shape.N),
+                    std::to_string(one.shape.K), fmt::format("{:.1f}", one.us),
+                    fmt::format("{:.0f}", one.gops),
+                    fmt::format("{:.1f}", one.gbytes),
+                    fmt::format("{:.0f} %", 100 * one.roofline_us / one.us)});
+  }
+  std::cout << MarkdownTable(rows)
+            << fmt::format(
+                   "{}, one thread; limits as seen here: int8 {:.0f} GOP/s, "
+                   "fp32 {:.0f} GOP/s from the cache, {:.1f} GB/s read\n",
+                   kernels.name, limits.gops[1], limits.gops[0], limits.gbytes);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void AddBenchCommand(CLI::App& app, Action& action) {
   CLI::App* bench = app.add_subcommand("bench", "Measure speed");
   bench->require_subcommand(1);
   AddBenchCorrector(*bench, action);
+  CLI::App* gemm = bench->add_subcommand(
+      "gemm", "Products of models' shapes against the machine's limits");
+  const auto gemm_as_json = std::make_shared<bool>(false);
+  gemm->add_flag("--json", *gemm_as_json, "One JSON object");
+  gemm->callback([&action, gemm_as_json] {
+    action = [gemm_as_json] { return BenchTheProducts(*gemm_as_json); };
+  });
   CLI::App* command =
       bench->add_subcommand("encoder", "The sentence encoder, seeded tokens");
   const auto options = std::make_shared<EncoderOptions>();

@@ -105,10 +105,10 @@ absl::StatusOr<std::string> ReadyPlan(const std::string& path) {
       return place;
     }
     failure = report.status();
-    if (failure.code() == absl::StatusCode::kInvalidArgument ||
-        failure.code() == absl::StatusCode::kUnimplemented) {
-      return failure;  // the folder is to blame
-    }
+  }
+  // No place would have taken it: the folder is to blame.
+  if (absl::IsInvalidArgument(failure) || absl::IsUnimplemented(failure)) {
+    return failure;
   }
   LogWarning(
       "{} is used in fp32, which is slower: {}; make a plan by `quaver "

@@ -1,10 +1,12 @@
-// How long encoding takes: the figures of `quaver bench encoder`.
+// How long encoding and its products take: the figures of `quaver bench`.
 #pragma once
 
 #include <cstddef>
 #include <vector>
 
 #include "quaver/engine/bert.h"
+#include "quaver/engine/precision.h"
+#include "quaver/kernels/kernels.h"
 
 namespace quaver {
 
@@ -30,5 +32,33 @@ struct EncoderBenchResult {
 // `tokens` exceeds the model's positions. Takes as long as it says.
 absl::StatusOr<EncoderBenchResult> BenchEncoder(
     const BertModel& model, const EncoderBenchConfig& config);
+
+// One product, y = x W^T + b, by itself.
+struct GemmShape {
+  size_t M = 1;  // rows
+  size_t N = 1;
+  size_t K = 1;
+  Precision precision = Precision::kInt8;
+};
+
+struct GemmResult {
+  GemmShape shape;
+  double us = 0;           // median of a call, its rows quantised beforehand
+  double gops = 0;         // 2 M N K a call, 10^9 a second
+  double gbytes = 0;       // weights read, 10^9 bytes a second
+  double roofline_us = 0;  // what the machine's limits allow
+};
+
+struct GemmLimits {
+  double gops[2] = {};  // by Precision: the best of any shape, from the cache
+  double gbytes = 0;    // read by one core from beyond its caches
+};
+
+// Each weight of many that are read in turn, so that it comes from beyond the
+// second-level cache, as it does in a model. Takes about a tenth of a second a
+// shape. REQUIRES: sizes above 0.
+std::vector<GemmResult> BenchGemm(const Kernels& kernels,
+                                  const std::vector<GemmShape>& shapes,
+                                  GemmLimits* limits);
 
 }  // namespace quaver

@@ -36,7 +36,8 @@ class Server:
 
     def __init__(self, index):
         self.process = subprocess.Popen(
-            command("serve", "--index", index, "--port", 0),
+            command("serve", "--index", index, "--port", 0,
+                    "--http-port", 0),
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def __enter__(self):

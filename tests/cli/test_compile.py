@@ -69,7 +69,7 @@ def test_quality_may_be_exact_fix(tmp_path):
     (["none"], "none: is no folder"),
     ([CORRECTOR, "--calibration", "none"], "none"),
     ([CORRECTOR, "--calibration", "/dev/null"], "one a line"),
-    ([CORRECTOR, "--quality-data", "/dev/null"], "query"),
+    ([CORRECTOR, "--quality-data", "/dev/null"], "no queries"),
 ])
 def test_what_cannot_be_compiled_is_named(tmp_path, words, named):
     _, complained = run("compile", *words, "--out", tmp_path / "plan",
