@@ -1,6 +1,9 @@
 // Tests of the encoder servable over a tiny model and a tiny vocabulary.
 #include "quaver/backends/encoder_servable.h"
 
+#include <sched.h>
+
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -149,6 +152,127 @@ TEST_F(EncoderServableTest, ServesManyThreads) {
   for (std::thread& thread : threads) thread.join();
 }
 
+// Yields until `count` parts are queued.
+void AwaitQueue(const EncoderServable& encoder, int count) {
+  while (encoder.statistics().num_queued != count) std::this_thread::yield();
+}
+
+// A batch that is not full waits for Stop.
+constexpr int64_t kForeverUs = 3'600'000'000;
+
+TEST_F(EncoderServableTest, MergesCallersAndAnswersEachAsIfAlone) {
+  const std::vector<std::vector<std::string>> calls = {
+      {"news"}, {"rain song", "", "abc"}, {"song"}, {"a", "rain on a song"}};
+  const auto merging =
+      Create({.batching = {.preferred_batch_sizes = {7},  // all of them
+                           .max_queue_delay_us = kForeverUs}});
+  ASSERT_NE(merging, nullptr);
+  std::vector<std::vector<float>> together(calls.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    threads.emplace_back([&, i] { together[i] = Embed(*merging, calls[i]); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const BatcherStatistics statistics = merging->statistics();
+  EXPECT_EQ(statistics.by_size.size(), 1u);
+  EXPECT_EQ(statistics.by_size.at(7).count, 1u);
+  const auto alone = Create();
+  ASSERT_NE(alone, nullptr);
+  for (size_t i = 0; i < calls.size(); ++i) {
+    EXPECT_EQ(Embed(*alone, calls[i]), together[i]);
+  }
+  EXPECT_EQ(alone->statistics().num_succeeded, calls.size());
+}
+
+TEST_F(EncoderServableTest, ALoneCallDoesNotWait) {
+  const auto encoder = Create();
+  ASSERT_NE(encoder, nullptr);
+  for (int i = 0; i < 5; ++i) Embed(*encoder, {"song"});
+  const BatcherStatistics statistics = encoder->statistics();
+  EXPECT_EQ(statistics.by_size.at(1).count, 5u);
+  EXPECT_EQ(statistics.num_queued, 0);
+}
+
+TEST_F(EncoderServableTest, KeepsTheLimitsOfABatch) {
+  const auto encoder = Create(
+      {.num_instances = 2, .max_tokens_per_batch = 41, .max_batch_size = 4});
+  ASSERT_NE(encoder, nullptr);
+  std::vector<std::string> texts;
+  for (int i = 0; i < 60; ++i) texts.push_back(std::string(i % 9, 'a'));
+  const auto wanted = Embed(*encoder, texts);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&] { EXPECT_EQ(Embed(*encoder, texts), wanted); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& [size, batches] : encoder->statistics().by_size) {
+    EXPECT_LE(size, 4);
+  }
+}
+
+TEST_F(EncoderServableTest, RefusesAtOnceWhenItsQueueIsFull) {
+  EncoderConfig config{.batching = {.max_queue_delay_us = kForeverUs}};
+  config.batching.default_queue_policy.max_queue_size = 1;
+  const auto encoder = Create(config);
+  ASSERT_NE(encoder, nullptr);
+  std::thread waiting([&] { EXPECT_EQ(Embed(*encoder, {"song"}).size(), D); });
+  AwaitQueue(*encoder, 1);
+  EXPECT_EQ(encoder->Infer(Request({"rain"})).status().code(),
+            absl::StatusCode::kResourceExhausted);
+  encoder->Stop();
+  waiting.join();
+  EXPECT_EQ(encoder->Infer(Request({"rain"})).status().code(),
+            absl::StatusCode::kUnavailable);
+}
+
+TEST_F(EncoderServableTest, DropsWhatNobodyWants) {
+  const auto encoder = Create({.batching = {.max_queue_delay_us = kForeverUs}});
+  ASSERT_NE(encoder, nullptr);
+  std::atomic<bool> cancelled = false;
+  const CallOptions options{.cancelled = &cancelled};
+  std::thread caller([&] {
+    EXPECT_EQ(
+        encoder->Infer(Request({"song"}), options, nullptr).status().code(),
+        absl::StatusCode::kCancelled);
+  });
+  AwaitQueue(*encoder, 1);
+  cancelled = true;
+  encoder->Stop();
+  caller.join();
+  EXPECT_EQ(encoder->statistics().num_cancelled, 1u);
+  EXPECT_TRUE(encoder->statistics().by_size.empty());
+}
+
+TEST_F(EncoderServableTest, KeepsDeadlinesAndTellsTimes) {
+  const auto encoder = Create({.max_tokens_per_batch = 41});
+  ASSERT_NE(encoder, nullptr);
+  CallTimes times;
+  EXPECT_EQ(encoder->Infer(Request({"song"}), {.deadline_us = 0}, &times)
+                .status()
+                .code(),
+            absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(times.compute_us, 0);
+  const std::vector<std::string> texts(20, "rain on a song");  // many parts
+  EXPECT_TRUE(encoder->Infer(Request(texts), {}, &times).ok());
+  const BatcherStatistics statistics = encoder->statistics();
+  EXPECT_GT(statistics.num_succeeded, 1u);
+  EXPECT_EQ(times.queue_us, statistics.times.queue_us);
+  EXPECT_EQ(times.compute_us, statistics.times.compute_us);
+}
+
+TEST_F(EncoderServableTest, PinsWhileItComputesOnly) {
+  cpu_set_t before;
+  cpu_set_t after;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
+  const auto anywhere = Create();
+  const auto pinned = Create({.num_instances = 2, .cores = {0, 1}});
+  ASSERT_NE(anywhere, nullptr);
+  ASSERT_NE(pinned, nullptr);
+  EXPECT_EQ(Embed(*pinned, {"song"}), Embed(*anywhere, {"song"}));
+  ASSERT_EQ(sched_getaffinity(0, sizeof(after), &after), 0);
+  EXPECT_TRUE(CPU_EQUAL(&before, &after));
+}
+
 TEST_F(EncoderServableTest, RefusesOtherTensors) {
   const auto encoder = Create();
   ASSERT_NE(encoder, nullptr);
@@ -181,11 +305,15 @@ TEST_F(EncoderServableTest, RefusesAForeignTokenizer) {
 }
 
 TEST_F(EncoderServableTest, ChecksItsConfig) {
-  EXPECT_EQ(EncoderServable::Create(
-                {.model_folder = folder_, .num_instances = -1}, BestKernels())
-                .status()
-                .code(),
-            absl::StatusCode::kInvalidArgument);
+  const auto code = [&](EncoderConfig config) {
+    config.model_folder = folder_;
+    return EncoderServable::Create(config, BestKernels()).status().code();
+  };
+  constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+  EXPECT_EQ(code({.num_instances = -1}), kInvalid);
+  EXPECT_EQ(code({.max_tokens_per_batch = 0}), kInvalid);
+  EXPECT_EQ(code({.max_batch_size = -1}), kInvalid);
+  EXPECT_EQ(code({.cores = {-1}}), kInvalid);
 }
 
 }  // namespace

@@ -61,6 +61,16 @@ bool PinThisThread(int index) {
   return false;
 }
 
+ScopedPin::ScopedPin(int index)
+    : pinned_(sched_getaffinity(0, sizeof(before_), &before_) == 0 &&
+              PinThisThread(index)) {}
+
+ScopedPin::~ScopedPin() {
+  if (pinned_) {
+    pthread_setaffinity_np(pthread_self(), sizeof(before_), &before_);
+  }
+}
+
 void ParallelFor(size_t count, size_t grain, int num_threads,
                  const std::function<void(size_t, size_t)>& body) {
   grain = std::max<size_t>(1, grain);

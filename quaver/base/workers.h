@@ -1,6 +1,8 @@
 // How many cores there are, and a pool that uses no more than that.
 #pragma once
 
+#include <sched.h>
+
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -14,6 +16,20 @@ int AvailableCores();
 // Pins the calling thread to the i-th core of its affinity mask (modulo their
 // number). Best effort: false when the system refuses.
 bool PinThisThread(int index);
+
+// Pins the calling thread like PinThisThread, until destruction on that thread.
+// Three system calls, about 1 us where it runs on that core already.
+class ScopedPin {
+ public:
+  explicit ScopedPin(int index);
+  ~ScopedPin();
+  ScopedPin(const ScopedPin&) = delete;
+  ScopedPin& operator=(const ScopedPin&) = delete;
+
+ private:
+  cpu_set_t before_;
+  bool pinned_;
+};
 
 // Runs body(begin, end) over [0, count) split into chunks of at most `grain`,
 // on `num_threads` threads, the calling one included; returns when all are
