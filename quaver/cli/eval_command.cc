@@ -33,6 +33,7 @@ struct EvalOptions {
   std::string file;
   std::string folder;
   std::string misspellings;
+  std::string reference;
   size_t rows = 0;
   uint64_t seed = 1;
   bool words_only = false;
@@ -164,8 +165,13 @@ absl::Status EvalIndex(const EvalOptions& options) {
 absl::Status EvalEncoder(const EvalOptions& options) {
   ASSIGN_OR_RETURN(const auto pairs, ReadSentencePairs(options.file));
   ASSIGN_OR_RETURN(const auto encoder, LoadEncoder(options.model, 0));
-  ASSIGN_OR_RETURN(const EncoderReport report,
-                   RunEncoderEval(pairs, *encoder, nullptr, options.seed));
+  std::shared_ptr<EncoderServable> reference;
+  if (!options.reference.empty()) {
+    ASSIGN_OR_RETURN(reference, LoadEncoder(options.reference, 0));
+  }
+  ASSIGN_OR_RETURN(
+      const EncoderReport report,
+      RunEncoderEval(pairs, *encoder, reference.get(), options.seed));
   Print(report, options.as_json);
   return absl::OkStatus();
 }
@@ -321,6 +327,8 @@ void AddEvalCommand(CLI::App& app, Action& action) {
       ->add_option("--pairs", options->file,
                    "TSV file with score, sentence1, sentence2")
       ->required();
+  encoder->add_option("--reference", options->reference,
+                      "Plan of an encoder that this one should equal");
 
   auto* relevance = Add(eval, "relevance", "Words, vectors and both",
                         EvalRelevance, options, action);
