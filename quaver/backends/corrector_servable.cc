@@ -132,8 +132,8 @@ CorrectorServable::CorrectorServable(const CorrectorConfig& config,
 
 std::vector<TensorSpec> CorrectorServable::inputs() const {
   return {{kText, Datatype::kBytes, {1}},
-          {kCandidates, Datatype::kBytes, {-1}},
-          {kAlternatives, Datatype::kInt32, {1}}};
+          {kCandidates, Datatype::kBytes, {-1}, /*optional=*/true},
+          {kAlternatives, Datatype::kInt32, {1}, /*optional=*/true}};
 }
 
 std::vector<TensorSpec> CorrectorServable::outputs() const {

@@ -1,4 +1,4 @@
-// quaver serve: the search bar as an HTTP server.
+// quaver serve: the search bar and its models as HTTP servers.
 #include <pthread.h>
 
 #include <csignal>
@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -13,17 +14,29 @@
 
 #include "quaver/api/access.h"
 #include "quaver/api/product.h"
+#include "quaver/backends/addsub_servable.h"
+#include "quaver/backends/identity_servable.h"
 #include "quaver/base/log.h"
 #include "quaver/cli/commands.h"
 #include "quaver/cli/runtime.h"
 #include "quaver/ingest/live_index.h"
 #include "quaver/net/http_server.h"
+#include "quaver/serve/kserve.h"
+#include "quaver/serve/kserve_datatype.h"
+#include "quaver/serve/kserve_errors.h"
+#include "quaver/serve/openai_embeddings.h"
 #include "quaver/serve/operations.h"
 
 namespace quaver {
 namespace {
 
 constexpr int kStopDeadlineMs = 10'000;
+
+// Threads of the model server that wait for models: more than models compute
+// at once, so that batches can form and health is answered meanwhile.
+constexpr int kModelThreads = 64;
+constexpr int kMaxEncoderBatch = 64;  // texts of a request
+constexpr int kMaxTestBatch = 8;
 
 struct ServeOptions {
   std::string index;
@@ -35,6 +48,11 @@ struct ServeOptions {
   std::string api_key_file;
   std::string cors_origin;
   bool access_log = false;
+  bool allow_http = true;
+  int http_port = 8000;
+  std::string server_name = "quaver";
+  bool test_models = false;
+  int test_delay_ms = 0;
 };
 
 // SIGINT and SIGTERM, blocked in all threads made after construction.
@@ -68,6 +86,80 @@ std::function<absl::Status()> ReadyOnceReplayed(const LiveIndex& index,
   };
 }
 
+// "identity" for BYTES, "identity_fp32" and so on for the others, "addsub".
+absl::Status AddTestModels(int delay_ms, KserveModels& models) {
+  const int64_t delay_us = int64_t{1'000} * delay_ms;
+  for (int i = 0; i <= static_cast<int>(Datatype::kBytes); ++i) {
+    IdentityConfig config;
+    config.datatype = static_cast<Datatype>(i);
+    config.shape = {-1, -1};
+    config.delay_us = delay_us;
+    std::string name = "identity";
+    if (config.datatype != Datatype::kBytes) {
+      name += "_" + ToLower(DatatypeName(config.datatype));
+    }
+    RETURN_IF_ERROR(models.Add(name, std::make_shared<IdentityServable>(config),
+                               kMaxTestBatch));
+  }
+  return models.Add(
+      "addsub",
+      std::make_shared<AddSubServable>(AddSubConfig{.delay_us = delay_us}),
+      kMaxTestBatch);
+}
+
+// The models under KServe's protocol, on a port of their own.
+struct ModelServer {
+  explicit ModelServer(Metrics& metrics) : models(metrics) {}
+
+  KserveModels models;
+  BodyReader bodies;
+  Router router{KserveRouterErrors()};
+  std::unique_ptr<HttpServer> http;
+};
+
+absl::StatusOr<std::unique_ptr<ModelServer>> StartModelServer(
+    const ServeOptions& options, const ServableRegistry& servables,
+    std::function<absl::Status()> ready, Metrics& metrics) {
+  auto server = std::make_unique<ModelServer>(metrics);
+  ASSIGN_OR_RETURN(const auto encoder, servables.Find("encoder"));
+  RETURN_IF_ERROR(server->models.Add("encoder", encoder, kMaxEncoderBatch));
+  if (const auto corrector = servables.Find("corrector"); corrector.ok()) {
+    RETURN_IF_ERROR(server->models.Add("corrector", *corrector, 0));
+  }
+  if (options.test_models) {
+    RETURN_IF_ERROR(AddTestModels(options.test_delay_ms, server->models));
+  }
+  KserveConfig config;
+  config.server_name = options.server_name;
+  config.server_version = QUAVER_VERSION;
+  config.ready = std::move(ready);
+  RegisterKserve(server->router, config, server->models, server->bodies);
+  RegisterEmbeddings(server->router, server->models, server->bodies);
+  CountRequests(server->router, options.access_log, metrics);
+  HttpServerConfig http{.address = options.address,
+                        .port = options.http_port,
+                        .handler_threads = kModelThreads};
+  http.max_body_bytes = BodyReader::kMaxBytes;
+  http.coded_bodies = true;
+  http.on_refused = CountRefusals(metrics);
+  auto started =
+      HttpServer::Start(http, [raw = server.get()](HttpRequest& request) {
+        return raw->router.Handle(request);
+      });
+  if (!started.ok()) return Annotate(started.status(), "--http-port");
+  server->http = *std::move(started);
+  return server;
+}
+
+// Side by side, so that both finish within the deadline.
+void StopServers(HttpServer& server, ModelServer* models) {
+  std::thread other([models] {
+    if (models != nullptr) models->http->Stop(kStopDeadlineMs);
+  });
+  server.Stop(kStopDeadlineMs);
+  other.join();
+}
+
 absl::Status Serve(const ServeOptions& options) {
   const StopSignals signals;
   ApiConfig api{.cors_origin = options.cors_origin};
@@ -90,10 +182,9 @@ absl::Status Serve(const ServeOptions& options) {
                    SearchBar::Create(std::move(search), servables,
                                      [&] { return index->snapshot(); }));
   ASSIGN_OR_RETURN(const IndexStats stats, index->Stats());
+  const auto ready = ReadyOnceReplayed(*index, stats.last_sequence);
   Router router;
-  RegisterOperations(router,
-                     {.access_log = options.access_log,
-                      .ready = ReadyOnceReplayed(*index, stats.last_sequence)},
+  RegisterOperations(router, {.access_log = options.access_log, .ready = ready},
                      metrics);
   RETURN_IF_ERROR(RegisterRoutes(router, api, *bar, *index, metrics));
   HttpServerConfig config{.address = options.address, .port = options.port};
@@ -103,13 +194,43 @@ absl::Status Serve(const ServeOptions& options) {
                    HttpServer::Start(config, [&](HttpRequest& request) {
                      return router.Handle(request);
                    }));
+  std::unique_ptr<ModelServer> models;
+  if (options.allow_http) {
+    ASSIGN_OR_RETURN(models,
+                     StartModelServer(options, servables, ready, metrics));
+  }
   std::cout << fmt::format("Quaver answers on http://{}:{}/\n", options.address,
-                           server->port())
-            << std::flush;
+                           server->port());
+  if (models != nullptr) {
+    std::cout << fmt::format("KServe models are on http://{}:{}/v2\n",
+                             options.address, models->http->port());
+  }
+  std::cout << std::flush;
   const int signal = signals.Wait();
   LogInfo("signal {}: finishing requests in flight", signal);
-  server->Stop(kStopDeadlineMs);
+  StopServers(*server, models.get());
   return absl::OkStatus();
+}
+
+void AddModelOptions(CLI::App& command, ServeOptions& options) {
+  command.add_flag("--allow-http,!--no-kserve", options.allow_http,
+                   "Serve the models under KServe's protocol, on by default");
+  command
+      .add_option("--http-port", options.http_port,
+                  "Of KServe's protocol; 0: any free one")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  command
+      .add_option("--server-name", options.server_name,
+                  "In KServe's metadata; some clients ask for triton")
+      ->capture_default_str();
+  command.add_flag("--test-models", options.test_models,
+                   "Serve identity and addsub too, for tests of clients");
+  command
+      .add_option("--test-delay-ms", options.test_delay_ms,
+                  "That a call of those takes")
+      ->check(CLI::Range(0, 60'000))
+      ->capture_default_str();
 }
 
 }  // namespace
@@ -144,6 +265,7 @@ void AddServeCommand(CLI::App& app, Action& action) {
                       "Origin whose pages may call the API, or *");
   command->add_flag("--access-log", options->access_log,
                     "Log a line a request");
+  AddModelOptions(*command, *options);
   command->callback(
       [&action, options] { action = [options] { return Serve(*options); }; });
 }

@@ -26,6 +26,7 @@ struct HttpRequest {
   std::string remote;   // the client's address
   std::string route;    // the pattern that matched, set by the Router
   std::string segment;  // decoded value of the route's {parameter}, by Router
+  std::vector<std::string> segments;  // of all its parameters, in order
   int64_t received_us = 0;  // Clock::Real() when the request was complete
 
   // The first header of that lower-case name, or "".

@@ -31,6 +31,8 @@ struct HttpServerConfig {
   int read_timeout_ms = 10'000;      // a whole header; each gap in a body
   int transfer_timeout_ms = 60'000;  // a whole body; a whole answer
   int idle_timeout_ms = 60'000;      // between two requests
+  // Handlers decode what Content-Encoding names; otherwise 415 refuses it.
+  bool coded_bodies = false;
   // Told of each answer that no handler gave: bad requests, timeouts, queues
   // that are full. From any thread.
   std::function<void(int status)> on_refused = nullptr;

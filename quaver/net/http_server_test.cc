@@ -197,6 +197,14 @@ TEST(HttpServerTest, WhatItDoesNotSpeakIsNamed) {
             417);
 }
 
+TEST(HttpServerTest, HandlersMayDecodeBodies) {
+  const auto server = StartServer({.coded_bodies = true});
+  const auto response = Connect(*server)->Send(
+      "POST", "/", {{"Content-Encoding", "gzip"}}, "coded");
+  ASSERT_TRUE(response.ok());
+  EXPECT_EQ(response->body, "POST /|coded");
+}
+
 TEST(HttpServerTest, TooLargeIsToldWhileTheClientStillSends) {
   std::atomic<int> refused{0};
   const auto server = StartServer({.max_header_bytes = 1'000,

@@ -74,7 +74,8 @@ bool TransferCodingIsKnown(const HttpRequest& request) {
 
 }  // namespace
 
-std::optional<HttpResponse> Refusal(const HttpRequest& request, int version) {
+std::optional<HttpResponse> Refusal(const HttpRequest& request, int version,
+                                    bool coded_bodies) {
   if (std::find(kMethods.begin(), kMethods.end(), request.method) ==
       kMethods.end()) {
     return ErrorResponse(
@@ -91,7 +92,7 @@ std::optional<HttpResponse> Refusal(const HttpRequest& request, int version) {
                          "transfer-encoding");
   }
   const std::string content = ToLower(request.header("content-encoding"));
-  if (!content.empty() && content != "identity") {
+  if (!coded_bodies && !content.empty() && content != "identity") {
     return ErrorResponse(415, "send the body as it is, not compressed",
                          "content-encoding");
   }

@@ -9,8 +9,10 @@
 namespace quaver {
 
 // The answer to a request whose header already shows that no handler can take
-// it; nothing for a good one. `version` is 10 or 11.
-std::optional<HttpResponse> Refusal(const HttpRequest& request, int version);
+// it; nothing for a good one. `version` is 10 or 11. `coded_bodies`: a handler
+// decodes what Content-Encoding names.
+std::optional<HttpResponse> Refusal(const HttpRequest& request, int version,
+                                    bool coded_bodies);
 
 struct WireOptions {
   int version = 11;

@@ -2,11 +2,20 @@
 #include "quaver/net/router.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "quaver/base/check.h"
 #include "quaver/net/url.h"
 
 namespace quaver {
+
+Router::Router()
+    : Router([](int status, std::string_view message) {
+        return ErrorResponse(status, message);
+      }) {}
+
+Router::Router(ErrorWriter write_error)
+    : write_error_(std::move(write_error)) {}
 
 void Router::Add(const std::string& method, const std::string& pattern,
                  Handler handler) {
@@ -20,12 +29,11 @@ void Router::Add(const std::string& method, const std::string& pattern,
     added.pattern = pattern;
     added.parts = *std::move(parts);
     for (size_t i = 0; i < added.parts.size(); ++i) {
-      if (added.parts[i].starts_with('{'))
-        added.parameter = static_cast<int>(i);
+      if (added.parts[i].starts_with('{')) added.parameters.push_back(i);
     }
     // Exact routes stand before those with a parameter.
     route = routes_.insert(
-        added.parameter < 0 ? routes_.begin() : routes_.end(), added);
+        added.parameters.empty() ? routes_.begin() : routes_.end(), added);
   }
   const bool is_new =
       route->handlers.emplace(method, std::move(handler)).second;
@@ -44,7 +52,7 @@ bool Router::Matches(const Route& route,
                      const std::vector<std::string>& parts) {
   if (parts.size() != route.parts.size()) return false;
   for (size_t i = 0; i < parts.size(); ++i) {
-    const bool same = static_cast<int>(i) == route.parameter
+    const bool same = route.parts[i].starts_with('{')
                           ? !parts[i].empty()
                           : parts[i] == route.parts[i];
     if (!same) return false;
@@ -63,15 +71,18 @@ std::string Router::Allow(const Route& route) {
 
 HttpResponse Router::Dispatch(HttpRequest& request) const {
   const auto parts = SplitPath(request.path);
-  if (!parts.ok()) return ErrorResponse(parts.status());
+  if (!parts.ok()) return write_error_(400, Message(parts.status()));
   const auto route =
       std::find_if(routes_.begin(), routes_.end(),
                    [&](const Route& other) { return Matches(other, *parts); });
   if (route == routes_.end()) {
-    return ErrorResponse(404, fmt::format("nothing is at {}", request.path));
+    return write_error_(404, fmt::format("nothing is at {}", request.path));
   }
   request.route = route->pattern;
-  if (route->parameter >= 0) request.segment = (*parts)[route->parameter];
+  for (const size_t i : route->parameters) {
+    request.segments.push_back((*parts)[i]);
+  }
+  if (!request.segments.empty()) request.segment = request.segments[0];
   const auto handler =
       route->handlers.find(request.method == "HEAD" ? "GET" : request.method);
   if (handler != route->handlers.end()) return handler->second(request);
@@ -80,7 +91,7 @@ HttpResponse Router::Dispatch(HttpRequest& request) const {
   if (request.method == "OPTIONS") {
     response.status = 204;
   } else {
-    response = ErrorResponse(
+    response = write_error_(
         405, fmt::format("{} does not take {}, only {}", request.path,
                          request.method, Allow(*route)));
   }

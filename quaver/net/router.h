@@ -1,4 +1,4 @@
-// Which handler answers a request: exact paths and one-parameter patterns.
+// Which handler answers a request: exact paths and patterns with parameters.
 //
 //   Router router;
 //   router.Add("GET", "/v1/documents/{id}", [&](const HttpRequest& request) {
@@ -27,16 +27,22 @@ class Router {
   // Sees every answer before it is sent, the router's own errors included;
   // request.route is "" where no pattern matched.
   using Hook = std::function<void(const HttpRequest&, HttpResponse&)>;
+  // The answer to a request that reaches no handler.
+  using ErrorWriter =
+      std::function<HttpResponse(int status, std::string_view message)>;
 
-  // One part of the pattern may be a {parameter}, which matches any part that
-  // is not empty. Exact patterns win. A GET route answers HEAD too.
+  Router();  // errors are ErrorResponse's
+  explicit Router(ErrorWriter write_error);
+
+  // Parts of the pattern may be {parameters}, which match any part that is not
+  // empty. Exact patterns win. A GET route answers HEAD too.
   // REQUIRES: the pattern starts with '/' and has no handler for the method.
   void Add(const std::string& method, const std::string& pattern,
            Handler handler);
   // Hooks run in the order they were added.
   void AddHook(Hook hook);
 
-  // Sets route and segment of the request and calls the handler. 404 for a
+  // Sets route and segments of the request and calls the handler. 404 for a
   // path without a route, 405 with Allow for a method without a handler, 204
   // with Allow for OPTIONS, 400 for bad percent-encoding.
   HttpResponse Handle(HttpRequest& request) const;
@@ -45,7 +51,7 @@ class Router {
   struct Route {
     std::string pattern;
     std::vector<std::string> parts;
-    int parameter = -1;  // which part is the {parameter}, -1 for none
+    std::vector<size_t> parameters;           // which parts they are
     std::map<std::string, Handler> handlers;  // by method
   };
   static bool Matches(const Route& route,
@@ -53,6 +59,7 @@ class Router {
   static std::string Allow(const Route& route);
   HttpResponse Dispatch(HttpRequest& request) const;
 
+  ErrorWriter write_error_;
   std::vector<Route> routes_;
   std::vector<Hook> hooks_;
 };

@@ -56,6 +56,37 @@ TEST(RouterTest, ParametersAreDecodedAfterSplitting) {
   EXPECT_EQ(Call(router, "GET", "/v2/models/bart/ready").body, "bart");
 }
 
+TEST(RouterTest, PatternsMayHaveSeveralParameters) {
+  Router router;
+  router.Add("GET", "/m/{model}/versions/{version}/ready",
+             [](const HttpRequest& request) {
+               return Text(request.segment + " " + request.segments[0] + " " +
+                           request.segments.at(1));
+             });
+  router.Add("GET", "/m/all/versions/1/ready",
+             [](const HttpRequest&) { return Text("exact"); });
+  EXPECT_EQ(Call(router, "GET", "/m/a%2Fb/versions/2/ready").body, "a/b a/b 2");
+  EXPECT_EQ(Call(router, "GET", "/m/all/versions/1/ready").body, "exact");
+  EXPECT_EQ(Call(router, "GET", "/m/a/versions//ready").status, 404);
+}
+
+TEST(RouterTest, ErrorsMayHaveOtherBodies) {
+  Router router([](int status, std::string_view message) {
+    HttpResponse response = Text("own: " + std::string(message));
+    response.status = status;
+    return response;
+  });
+  router.Add("GET", "/", [](const HttpRequest&) { return Text("page"); });
+  EXPECT_THAT(Call(router, "GET", "/x").body, HasSubstr("own: nothing"));
+  EXPECT_EQ(Call(router, "GET", "/x").status, 404);
+  const HttpResponse wrong = Call(router, "PUT", "/");
+  EXPECT_EQ(wrong.status, 405);
+  EXPECT_THAT(wrong.body, HasSubstr("own: "));
+  EXPECT_NE(FindField(wrong.headers, "Allow"), nullptr);
+  EXPECT_EQ(Call(router, "GET", "/%g").status, 400);
+  EXPECT_THAT(Call(router, "GET", "/%g").body, HasSubstr("own: "));
+}
+
 TEST(RouterTest, UnknownPathsAre404AndQuoted) {
   const Router router = MakeRouter();
   for (const char* path : {"/v1", "/v1/documents/", "/v1/documents/a/b",

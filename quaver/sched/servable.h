@@ -15,10 +15,25 @@
 namespace quaver {
 
 // KServe v2 datatypes.
-enum class Datatype { kBytes, kFp32, kInt32, kInt64 };
+enum class Datatype {
+  kBool,
+  kUint8,
+  kUint16,
+  kUint32,
+  kUint64,
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kFp16,
+  kFp32,
+  kFp64,
+  kBf16,
+  kBytes
+};
 
 // A named tensor that owns its data. kBytes uses `strings`, all others `raw`
-// (little-endian, row-major).
+// (little-endian, row-major; kBool: 1 byte, 0 or 1).
 struct Tensor {
   std::string name;
   Datatype datatype = Datatype::kBytes;
@@ -31,6 +46,7 @@ struct TensorSpec {
   std::string name;
   Datatype datatype = Datatype::kBytes;
   std::vector<int64_t> shape;  // -1: variable; the batch dimension included
+  bool optional = false;       // an input that a request may leave out
 };
 
 using Tensors = std::vector<Tensor>;

@@ -94,6 +94,17 @@ void LogAccess(const HttpRequest& request, const HttpResponse& response,
 
 }  // namespace
 
+void CountRequests(Router& router, bool access_log, Metrics& metrics) {
+  router.AddHook([requests = std::make_shared<RequestMetrics>(metrics),
+                  access_log](const HttpRequest& request,
+                              HttpResponse& response) {
+    const double seconds =
+        static_cast<double>(Clock::Real().NowUs() - request.received_us) * 1e-6;
+    requests->Observe(request, response.status, seconds);
+    if (access_log) LogAccess(request, response, seconds);
+  });
+}
+
 void RegisterOperations(Router& router, const OperationsConfig& config,
                         Metrics& metrics) {
   router.Add("GET", "/health/live",
@@ -108,14 +119,7 @@ void RegisterOperations(Router& router, const OperationsConfig& config,
         .headers = {{"Cache-Control", "no-store"}},
         .body = metrics.Expose()};
   });
-  router.AddHook([requests = std::make_shared<RequestMetrics>(metrics),
-                  access_log = config.access_log](const HttpRequest& request,
-                                                  HttpResponse& response) {
-    const double seconds =
-        static_cast<double>(Clock::Real().NowUs() - request.received_us) * 1e-6;
-    requests->Observe(request, response.status, seconds);
-    if (access_log) LogAccess(request, response, seconds);
-  });
+  CountRequests(router, config.access_log, metrics);
 }
 
 std::function<void(int status)> CountRefusals(Metrics& metrics) {

@@ -20,13 +20,15 @@ struct OperationsConfig {
   std::function<absl::Status()> ready = nullptr;
 };
 
-// Adds GET /health/live (200 while the process answers), /health/ready (200 or
-// 503 with the reason) and /metrics (Prometheus' text format), and a hook that
-// counts and times every request that reached the router:
+// Adds a hook that counts and times every request that reached the router:
 //   quaver_http_requests_total{route, method, code}
 //   quaver_http_request_seconds{route}: from the last byte of the request to
 //     the answer, the wait for a handler thread included
-// `metrics` must outlive the router.
+// `metrics` must outlive the router. `access_log`: as in OperationsConfig.
+void CountRequests(Router& router, bool access_log, Metrics& metrics);
+
+// Adds GET /health/live (200 while the process answers), /health/ready (200 or
+// 503 with the reason), /metrics (Prometheus' text format) and CountRequests.
 void RegisterOperations(Router& router, const OperationsConfig& config,
                         Metrics& metrics);
 

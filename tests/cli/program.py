@@ -34,10 +34,10 @@ def ingest(folder, *files, expected=0):
 class Server:
     """`quaver serve` on a free port, until the end of the block."""
 
-    def __init__(self, index):
+    def __init__(self, index, *options):
         self.process = subprocess.Popen(
             command("serve", "--index", index, "--port", 0,
-                    "--http-port", 0),
+                    "--http-port", 0, *options),
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def __enter__(self):

@@ -23,12 +23,13 @@ class Server:
         shutil.copytree(INDEX, self.index)
         self.log = folder / "server.log"
         self.port = free_port()
+        self.http_port = free_port()  # of KServe's protocol
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = None
 
     def start(self):
         command = [BIN, "serve", "--index", self.index, "--port", self.port,
-                   *self.options]
+                   "--http-port", self.http_port, *self.options]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [str(word) for word in command],

@@ -170,7 +170,8 @@ bool Session::AcceptHeader() {
   }
   phase_ = Phase::kBody;
   deadline_ = After(shared_.config.transfer_timeout_ms);
-  if (auto refusal = Refusal(request_, static_cast<int>(message.version()))) {
+  if (auto refusal = Refusal(request_, static_cast<int>(message.version()),
+                             shared_.config.coded_bodies)) {
     shared_.Refused(refusal->status);
     keep_alive_ = false;
     Respond(*std::move(refusal));

@@ -1,0 +1,269 @@
+// See kserve.h.
+#include "quaver/serve/kserve.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "quaver/serve/infer_call.h"
+#include "quaver/serve/internal/json_body.h"
+#include "quaver/serve/kserve_errors.h"
+#include "quaver/serve/kserve_generate.h"
+#include "quaver/serve/kserve_response.h"
+
+namespace quaver {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr char kHeaderLength[] = "Inference-Header-Content-Length";
+
+HttpResponse JsonResponse(const Json& json, int status = 200) {
+  HttpResponse response;
+  response.status = status;
+  response.body = json.dump();
+  return response;
+}
+
+// What a route does with the model that it names.
+using ModelHandler =
+    std::function<HttpResponse(KserveModel&, const HttpRequest&)>;
+
+// Digits of 63 bits, as Triton's routes know no other versions.
+bool IsVersion(std::string_view text) {
+  int64_t version = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, version);
+  return error == std::errc() && stop == end && version >= 0;
+}
+
+HttpResponse WithModel(const KserveModels& models, const HttpRequest& request,
+                       const ModelHandler& handler) {
+  const std::string version =
+      request.segments.size() > 1 ? request.segments[1] : "";
+  if (!version.empty() && !IsVersion(version)) {
+    return KserveError(404, "Not Found");
+  }
+  const auto model = models.Find(request.segments[0], version);
+  if (!model.ok()) return KserveError(model.status());
+  return handler(**model, request);
+}
+
+// Adds /v2/models/{model}{suffix}, and the same of a version.
+void AddModelRoute(Router& router, const KserveModels& models,
+                   const std::string& method, const std::string& suffix,
+                   const ModelHandler& handler) {
+  for (const char* prefix :
+       {"/v2/models/{model}", "/v2/models/{model}/versions/{version}"}) {
+    router.Add(method, prefix + suffix,
+               [&models, handler](const HttpRequest& request) {
+                 return WithModel(models, request, handler);
+               });
+  }
+}
+
+absl::StatusOr<InferRequest> ReadInferRequest(const ModelConfig& model,
+                                              std::string_view bytes,
+                                              std::string_view header) {
+  size_t json_bytes = bytes.size();
+  if (!header.empty()) {
+    ASSIGN_OR_RETURN(json_bytes, ParseHeaderLength(header, bytes.size()));
+  }
+  auto request = json_bytes == 0 && !header.empty()
+                     ? ParseRawRequest(bytes, model)
+                     : ParseInferRequest(bytes, json_bytes, model.name);
+  if (!request.ok()) return request.status();
+  RETURN_IF_ERROR(FitToModel(model, *request));
+  return request;
+}
+
+absl::StatusOr<HttpResponse> WriteInferAnswer(const ModelConfig& model,
+                                              const InferRequest& request,
+                                              const Tensors& outputs) {
+  ASSIGN_OR_RETURN(InferBody body, WriteInferResponse(model, request, outputs));
+  HttpResponse response;
+  response.body = std::move(body.bytes);
+  if (body.has_binary) {
+    response.content_type = "application/octet-stream";
+    response.headers.emplace_back(kHeaderLength,
+                                  std::to_string(body.json_bytes));
+  }
+  return response;
+}
+
+HttpResponse Infer(KserveModel& model, const HttpRequest& http,
+                   BodyReader& bodies) {
+  std::optional<RequestBody> body;  // as long as its tensors
+  InferProtocol protocol;
+  protocol.read = [&]() -> absl::StatusOr<InferRequest> {
+    ASSIGN_OR_RETURN(RequestBody opened, bodies.Open(http));
+    body.emplace(std::move(opened));
+    return ReadInferRequest(model.config, body->bytes(),
+                            http.header(ToLower(kHeaderLength)));
+  };
+  protocol.write = [&](const InferRequest& request, const Tensors& outputs) {
+    return WriteInferAnswer(model.config, request, outputs);
+  };
+  protocol.write_error = [](const absl::Status& status) {
+    return KserveError(status);
+  };
+  return CallModel(model, http, protocol);
+}
+
+HttpResponse Generate(KserveModel& model, const HttpRequest& http,
+                      BodyReader& bodies) {
+  std::optional<RequestBody> body;
+  InferProtocol protocol;
+  protocol.read = [&]() -> absl::StatusOr<InferRequest> {
+    ASSIGN_OR_RETURN(RequestBody opened, bodies.Open(http));
+    body.emplace(std::move(opened));
+    return ParseGenerateRequest(body->bytes(), model.config);
+  };
+  protocol.write = [&](const InferRequest& request,
+                       const Tensors& outputs) -> absl::StatusOr<HttpResponse> {
+    HttpResponse response;
+    ASSIGN_OR_RETURN(response.body,
+                     WriteGenerateResponse(model.config, request, outputs));
+    return response;
+  };
+  protocol.write_error = [](const absl::Status& status) {
+    return KserveError(status);
+  };
+  return CallModel(model, http, protocol);
+}
+
+void AddServerRoutes(Router& router, const KserveConfig& config) {
+  const Json metadata = {{"name", config.server_name},
+                         {"version", config.server_version},
+                         {"extensions",
+                          {"binary_tensor_data", "parameters", "statistics",
+                           "model_repository", "model_configuration"}}};
+  router.Add("GET", "/v2",
+             [metadata](const HttpRequest&) { return JsonResponse(metadata); });
+  router.Add("GET", "/v2/health/live",
+             [](const HttpRequest&) { return JsonResponse({{"live", true}}); });
+  router.Add("GET", "/v2/health/ready",
+             [ready = config.ready](const HttpRequest&) {
+               const absl::Status status = ready ? ready() : absl::OkStatus();
+               Json json = {{"ready", status.ok()}};
+               if (!status.ok()) json["error"] = Message(status);
+               return JsonResponse(json, status.ok() ? 200 : 400);
+             });
+}
+
+void AddModelRoutes(Router& router, const KserveModels& models,
+                    BodyReader& bodies) {
+  AddModelRoute(router, models, "GET", "",
+                [](const KserveModel& model, const HttpRequest&) {
+                  return JsonResponse(MetadataJson(model.config));
+                });
+  AddModelRoute(
+      router, models, "GET", "/ready",
+      [](const KserveModel& model, const HttpRequest&) {
+        return JsonResponse({{"name", model.config.name}, {"ready", true}});
+      });
+  AddModelRoute(router, models, "GET", "/config",
+                [](const KserveModel& model, const HttpRequest&) {
+                  return JsonResponse(ConfigJson(model.config));
+                });
+  AddModelRoute(
+      router, models, "GET", "/stats",
+      [](const KserveModel& model, const HttpRequest&) {
+        return JsonResponse({{"model_stats", {model.statistics.ToJson()}}});
+      });
+  AddModelRoute(router, models, "POST", "/infer",
+                [&](KserveModel& model, const HttpRequest& request) {
+                  return Infer(model, request, bodies);
+                });
+  AddModelRoute(router, models, "POST", "/generate",
+                [&](KserveModel& model, const HttpRequest& request) {
+                  return Generate(model, request, bodies);
+                });
+  router.Add("GET", "/v2/models/stats", [&models](const HttpRequest&) {
+    Json stats = Json::array();
+    for (const auto& [name, model] : models.all()) {
+      stats.push_back(model->statistics.ToJson());
+    }
+    return JsonResponse({{"model_stats", std::move(stats)}});
+  });
+}
+
+// All models are ready from the start, so that asking for these only changes
+// nothing.
+HttpResponse Index(const KserveModels& models, BodyReader& bodies,
+                   const HttpRequest& request) {
+  const auto body = bodies.Open(request);
+  if (!body.ok()) return KserveError(body.status());
+  if (!body->bytes().empty()) {
+    JsonBody json;
+    const absl::Status status = json.Parse(body->bytes());
+    if (!status.ok()) return KserveError(status);
+    if (!MemberOr(json.root(), "ready", false).ok()) {
+      return KserveError(400, "Invalid value for 'ready': expected a boolean");
+    }
+  }
+  Json index = Json::array();
+  for (const auto& [name, model] : models.all()) {
+    index.push_back(
+        {{"name", name}, {"version", kModelVersion}, {"state", "READY"}});
+  }
+  return JsonResponse(index);
+}
+
+void AddRepositoryRoutes(Router& router, const KserveModels& models,
+                         BodyReader& bodies) {
+  for (const char* pattern :
+       {"/v2/repository/index", "/v2/repository/{repository}/index"}) {
+    router.Add("POST", pattern, [&](const HttpRequest& request) {
+      return Index(models, bodies, request);
+    });
+  }
+  // No Retry-After: asking again does not help.
+  const auto refuse = [](const HttpRequest&) {
+    return KserveError(503,
+                       "explicit model load / unload is not allowed: the "
+                       "models are those that the server was started with");
+  };
+  const auto refuse_repository = [](const HttpRequest&) {
+    return KserveError(501, "'repository_name' specification is not supported");
+  };
+  for (const char* action : {"/load", "/unload"}) {
+    router.Add("POST", std::string("/v2/repository/models/{model}") + action,
+               refuse);
+    router.Add(
+        "POST",
+        std::string("/v2/repository/{repository}/models/{model}") + action,
+        refuse_repository);
+  }
+}
+
+void RefuseSharedMemory(Router& router) {
+  const auto refuse = [](const HttpRequest&) {
+    return KserveError(501, "shared memory is not supported");
+  };
+  for (const std::string kind : {"system", "cuda"}) {
+    for (const std::string place : {"", "/region/{region}"}) {
+      const std::string path = "/v2/" + kind + "sharedmemory" + place;
+      router.Add("GET", path + "/status", refuse);
+      router.Add("POST", path + "/register", refuse);
+      router.Add("POST", path + "/unregister", refuse);
+    }
+  }
+}
+
+}  // namespace
+
+void RegisterKserve(Router& router, const KserveConfig& config,
+                    const KserveModels& models, BodyReader& bodies) {
+  AddServerRoutes(router, config);
+  AddModelRoutes(router, models, bodies);
+  AddRepositoryRoutes(router, models, bodies);
+  RefuseSharedMemory(router);
+  router.AddHook(EncodeResponse);
+}
+
+}  // namespace quaver
