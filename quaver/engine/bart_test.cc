@@ -189,7 +189,7 @@ TEST_P(BartTest, SourcesAreReadTogetherAsAlone) {
   const std::vector<int32_t> ids = {0, 5, 6, 2, 0, 9, 2, 0, 4, 3, 8, 7, 2};
   const std::vector<uint32_t> offsets = {0, 4, 7, 13};
   BartCache together(*model_, {16, 4});
-  const std::vector<uint32_t> firsts = {9, 1, 5};
+  const std::vector<uint32_t> firsts = {10, 0, 3};
   model_->Encode({ids, offsets}, firsts, workspace, together);
   for (size_t b = 0; b + 1 < offsets.size(); ++b) {
     BartCache alone(*model_, {16, 4});
