@@ -23,7 +23,7 @@ def test_typing_shows_results(search, famous):
     expect(search.page.locator("#summary .count")).to_have_text(
         re.compile(r"^[\d,]+ results?$"))
     expect(search.page.locator("#summary .timing")).to_have_text(
-        re.compile(r"^[\d.]+ ms: ([a-z]+ [\d.]+, )*encode [\d.]+, "
+        re.compile(r"^[\d.]+ ms: ([a-z]+ [\d.]+, )*meaning [\d.]+, "
                    r"([a-z]+ [\d.]+, )*rank [\d.]+$"))
     expect(search.page).to_have_title(f"{famous['title']} · Quaver")
 
