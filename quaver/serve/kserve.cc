@@ -245,9 +245,9 @@ void RefuseSharedMemory(Router& router) {
   const auto refuse = [](const HttpRequest&) {
     return KserveError(501, "shared memory is not supported");
   };
-  for (const std::string kind : {"system", "cuda"}) {
-    for (const std::string place : {"", "/region/{region}"}) {
-      const std::string path = "/v2/" + kind + "sharedmemory" + place;
+  for (const char* kind : {"system", "cuda"}) {
+    for (const char* place : {"", "/region/{region}"}) {
+      const std::string path = fmt::format("/v2/{}sharedmemory{}", kind, place);
       router.Add("GET", path + "/status", refuse);
       router.Add("POST", path + "/register", refuse);
       router.Add("POST", path + "/unregister", refuse);

@@ -20,8 +20,8 @@ Form FormOf(const InferRequest& request, const std::string& output) {
       request.outputs.begin(), request.outputs.end(),
       [&](const RequestedOutput& one) { return one.name == output; });
   if (found == request.outputs.end()) return Form::kNone;
-  if (!found->binary) return standard;
-  return *found->binary ? Form::kBinary : Form::kJson;
+  const bool is_binary = found->binary.value_or(request.binary_output);
+  return is_binary ? Form::kBinary : Form::kJson;
 }
 
 std::vector<int64_t> AnswerShape(const ModelConfig& model,

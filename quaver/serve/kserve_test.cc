@@ -121,7 +121,8 @@ TEST_F(KserveTest, AModelDescribesItself) {
   EXPECT_EQ(Get("/v2/models/lengths"), Json::parse(R"({
       "name": "lengths", "versions": ["1"], "platform": "quaver",
       "inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [-1, 1]}],
-      "outputs": [{"name": "LENGTHS", "datatype": "FP32", "shape": [-1, 2]}]})"));
+      "outputs": [
+        {"name": "LENGTHS", "datatype": "FP32", "shape": [-1, 2]}]})"));
   EXPECT_EQ(Get("/v2/models/lengths/versions/1"), Get("/v2/models/lengths"));
   const Json config = Get("/v2/models/lengths/config");
   EXPECT_EQ(config["max_batch_size"], 4);

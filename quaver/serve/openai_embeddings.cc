@@ -72,7 +72,7 @@ HttpResponse OpenAiError(const absl::Status& status) {
 
 absl::StatusOr<KserveModel*> FindModel(const KserveModels& models,
                                        const EmbeddingRequest& request) {
-  const auto model = models.Find(request.model);
+  auto model = models.Find(request.model);
   if (!model.ok()) {
     return absl::NotFoundError(
         fmt::format("The model '{}' does not exist", request.model));

@@ -27,28 +27,28 @@ template <typename Function>
 auto WithType(Datatype datatype, const Function& function) {
   switch (datatype) {
     case Datatype::kBool:
-      return function(bool());
+      return function(bool{false});
     case Datatype::kUint8:
-      return function(uint8_t());
+      return function(uint8_t{0});
     case Datatype::kUint16:
-      return function(uint16_t());
+      return function(uint16_t{0});
     case Datatype::kUint32:
-      return function(uint32_t());
+      return function(uint32_t{0});
     case Datatype::kUint64:
-      return function(uint64_t());
+      return function(uint64_t{0});
     case Datatype::kInt8:
-      return function(int8_t());
+      return function(int8_t{0});
     case Datatype::kInt16:
-      return function(int16_t());
+      return function(int16_t{0});
     case Datatype::kInt32:
-      return function(int32_t());
+      return function(int32_t{0});
     case Datatype::kInt64:
-      return function(int64_t());
+      return function(int64_t{0});
     case Datatype::kFp32:
-      return function(float());
+      return function(float{0});
     default:
       QUAVER_CHECK(datatype == Datatype::kFp64);
-      return function(double());
+      return function(double{0});
   }
 }
 
