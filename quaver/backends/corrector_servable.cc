@@ -25,6 +25,7 @@ constexpr double kNever = -std::numeric_limits<double>::infinity();
 // not begin alike have about 100 tokens.
 constexpr int kMaxScoredTokens = 128;
 constexpr int kMaxDraftTokens = 48;
+constexpr int kGreatestMaxRequests = 256;  // 1 GiB an instance
 
 absl::Status CheckTexts(const Tensor& tensor) {
   if (tensor.datatype != Datatype::kBytes) {
@@ -71,9 +72,9 @@ Tensor MakeTensor(const char* name, Datatype datatype,
           {bytes.begin(), bytes.end()}};
 }
 
-GeneratorLimits Limits(const BartConfig& config) {
+GeneratorLimits Limits(const BartConfig& config, int max_requests) {
   GeneratorLimits limits;
-  limits.max_requests = 1;
+  limits.max_requests = max_requests;
   limits.max_source_tokens =
       std::min(CorrectorServable::kMaxTokens, config.max_positions);
   // The decoder's start comes before it.
@@ -82,11 +83,17 @@ GeneratorLimits Limits(const BartConfig& config) {
   limits.max_draft_tokens = kMaxDraftTokens;
   limits.max_scored_tokens = kMaxScoredTokens;
   limits.max_alternatives = CorrectorServable::kMaxAlternatives;
-  limits.max_rows = 1 + kMaxScoredTokens + kMaxDraftTokens;
+  limits.max_rows = kMaxScoredTokens + kMaxDraftTokens +
+                    max_requests * CorrectorServable::kMaxAlternatives;
   return limits;
 }
 
 }  // namespace
+
+struct CorrectorServable::Task : SteppedItem {
+  GenerationRequest request;
+  Generated found;
+};
 
 struct CorrectorServable::Query {
   std::string text;
@@ -99,6 +106,11 @@ absl::StatusOr<std::unique_ptr<CorrectorServable>> CorrectorServable::Create(
   if (config.num_instances < 0 || config.max_waiting < 0) {
     return absl::InvalidArgumentError(
         "CorrectorConfig: num_instances or max_waiting is negative");
+  }
+  if (config.max_requests < 1 || config.max_requests > kGreatestMaxRequests) {
+    return absl::InvalidArgumentError(
+        fmt::format("CorrectorConfig: max_requests is {}; it has to be 1 to {}",
+                    config.max_requests, kGreatestMaxRequests));
   }
   ASSIGN_OR_RETURN(auto model, BartModel::Load(config.model_folder, kernels));
   ASSIGN_OR_RETURN(auto tokenizer, LoadBpe(config.model_folder));
@@ -122,12 +134,47 @@ CorrectorServable::CorrectorServable(const CorrectorConfig& config,
                                      std::unique_ptr<const Bpe> tokenizer)
     : model_(std::move(model)),
       tokenizer_(std::move(tokenizer)),
-      max_tokens_(Limits(model_->config()).max_source_tokens),
-      pool_({config.num_instances, config.max_waiting}) {
-  for (int i = 0; i < pool_.num_instances(); ++i) {
-    generators_.push_back(
-        std::make_unique<Generator>(*model_, Limits(model_->config())));
+      max_tokens_(Limits(model_->config(), 1).max_source_tokens),
+      batcher_(std::make_unique<ContinuousBatcher>(
+          ContinuousBatcherConfig{config.num_instances, config.max_requests,
+                                  config.max_waiting},
+          SteppedEngine{[this](int instance, SteppedItem& item) {
+                          return Add(instances_[static_cast<size_t>(instance)],
+                                     static_cast<Task&>(item));
+                        },
+                        [this](int instance) {
+                          return Step(
+                              instances_[static_cast<size_t>(instance)]);
+                        }})) {
+  const size_t num_tasks = static_cast<size_t>(config.max_requests);
+  for (int i = 0; i < batcher_->num_instances(); ++i) {
+    instances_.push_back(
+        {std::make_unique<Generator>(
+             *model_, Limits(model_->config(), config.max_requests)),
+         std::vector<Task*>(num_tasks)});
   }
+}
+
+absl::Status CorrectorServable::Add(Instance& instance, Task& task) {
+  std::vector<Task*>& tasks = instance.tasks;
+  const auto place = std::find(tasks.begin(), tasks.end(), nullptr);
+  QUAVER_CHECK(place != tasks.end());
+  task.request.id = static_cast<uint64_t>(place - tasks.begin());
+  RETURN_IF_ERROR(instance.generator->Add(std::move(task.request)));
+  *place = &task;
+  return absl::OkStatus();
+}
+
+std::vector<SteppedItem*> CorrectorServable::Step(Instance& instance) {
+  std::vector<Generated> done;
+  instance.generator->Step(&done);
+  std::vector<SteppedItem*> tasks;
+  for (Generated& found : done) {
+    Task* task = std::exchange(instance.tasks[found.id], nullptr);
+    task->found = std::move(found);
+    tasks.push_back(task);
+  }
+  return tasks;
 }
 
 std::vector<TensorSpec> CorrectorServable::inputs() const {
@@ -224,35 +271,29 @@ Tensors CorrectorServable::Write(const Query& query,
 
 absl::StatusOr<Tensors> CorrectorServable::Infer(const Tensors& request) {
   ASSIGN_OR_RETURN(const Query query, Read(request));
-  GenerationRequest task;
-  task.source = Tokenize(query.text);
+  Task task;
+  GenerationRequest& wanted = task.request;
+  wanted.source = Tokenize(query.text);
   const BpeSpec& spec = tokenizer_->spec();
-  if (task.source.size() <= spec.before.size() + spec.after.size()) {
+  if (wanted.source.size() <= spec.before.size() + spec.after.size()) {
     return Write(query, {});
   }
-  task.drafts = {task.source};
-  task.alternatives = query.alternatives;
+  wanted.drafts = {wanted.source};
+  wanted.alternatives = query.alternatives;
   std::vector<bool> scored(std::min(query.candidates.size(), kMaxScored));
   for (size_t i = 0; i < scored.size(); ++i) {
     std::vector<int32_t> ids = Tokenize(query.candidates[i]);
     scored[i] = !ids.empty();
-    if (scored[i]) task.scored.push_back(std::move(ids));
+    if (scored[i]) wanted.scored.push_back(std::move(ids));
   }
-  std::vector<Generated> done;
-  {
-    ASSIGN_OR_RETURN(const InstancePool::Lease lease, pool_.Acquire());
-    Generator& generator = *generators_[static_cast<size_t>(lease.index())];
-    RETURN_IF_ERROR(generator.Add(std::move(task)));
-    while (!generator.idle()) generator.Step(&done);
-  }
-  QUAVER_CHECK(done.size() == 1);
-  std::vector<double>& scores = done[0].scored;
+  RETURN_IF_ERROR(batcher_->Run(task));
+  std::vector<double>& scores = task.found.scored;
   for (size_t i = 0; i < scored.size(); ++i) {  // those that were too long
     if (!scored[i]) {
       scores.insert(scores.begin() + static_cast<std::ptrdiff_t>(i), kNever);
     }
   }
-  return Write(query, done[0]);
+  return Write(query, task.found);
 }
 
 }  // namespace quaver

@@ -1,6 +1,7 @@
 // Tests of the corrector servable over a tiny model and a tiny vocabulary.
 #include "quaver/backends/corrector_servable.h"
 
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -236,6 +237,65 @@ TEST_F(CorrectorServableTest, ServesTwoThreads) {
   for (std::thread& thread : threads) thread.join();
 }
 
+// Company may cost drafts their rows, and so passes, but no answer.
+TEST_F(CorrectorServableTest, AnswersAreThoseOfCallsAlone) {
+  const auto corrector = Create({.num_instances = 1, .max_requests = 3});
+  ASSERT_NE(corrector, nullptr);
+  std::vector<Tensors> requests;
+  for (const std::string text :
+       {"rain on me", "abc de", "q", "xyz w", "song", "many words here"}) {
+    requests.push_back({Texts("TEXT", {text})});
+    requests.push_back({Texts("TEXT", {text}), Number(8)});
+    requests.push_back(
+        {Texts("TEXT", {text}), Number(3),
+         Texts("CANDIDATES", {text, "rain", "xyz", "q", "on me", "rainy"})});
+  }
+  requests.push_back({Texts("TEXT", {""})});
+  std::vector<Found> wanted;
+  for (const Tensors& request : requests) {
+    wanted.push_back(Ask(*corrector, request));
+  }
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] {
+      for (size_t round = 0; round < 3 * requests.size(); ++round) {
+        const size_t number = (5 * i + round) % requests.size();
+        Found found = Ask(*corrector, requests[number]);
+        found.passes = wanted[number].passes;
+        EXPECT_EQ(found, wanted[number]);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+// Whatever is refused, what is not is answered as ever, and nobody hangs.
+TEST_F(CorrectorServableTest, RefusesWhatNobodyCanWaitFor) {
+  const auto corrector =
+      Create({.num_instances = 1, .max_requests = 1, .max_waiting = 0});
+  ASSERT_NE(corrector, nullptr);
+  const Tensors request = {Texts("TEXT", {"many words are here"}), Number(8)};
+  const Found wanted = Ask(*corrector, request);
+  std::atomic<bool> refused = false;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      while (!refused) {
+        const auto answer = corrector->Infer(request);
+        if (answer.ok()) {
+          EXPECT_EQ((*answer)[0].strings, wanted.answers);
+          continue;
+        }
+        EXPECT_TRUE(absl::IsResourceExhausted(answer.status()))
+            << answer.status();
+        refused = true;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(Ask(*corrector, request), wanted);
+}
+
 TEST_F(CorrectorServableTest, RefusesOtherTensors) {
   const auto corrector = Create();
   ASSERT_NE(corrector, nullptr);
@@ -273,6 +333,8 @@ TEST_F(CorrectorServableTest, ChecksItsFolderAndConfig) {
   };
   EXPECT_EQ(error({.model_folder = folder_, .num_instances = -1}).code(),
             absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(Message(error({.model_folder = folder_, .max_requests = 0})),
+              HasSubstr("max_requests is 0"));
   WriteVocabulary(TinyBart::kVocabulary + 1);
   EXPECT_THAT(Message(error({.model_folder = folder_})),
               HasSubstr("vocab_size is 60"));

@@ -1,0 +1,103 @@
+// Callers bring items to engines that work in steps; items join between steps
+// (continuous batching: Yu et al. 2022, "Orca").
+//
+//   ContinuousBatcher batcher({.num_instances = 2, .max_active = 8},
+//                             {.add = add, .step = step});
+//   RETURN_IF_ERROR(batcher.Run(item));
+//
+// Law
+//
+// An item that finds an instance idle begins there at once, in its caller's
+// thread. Otherwise it waits in the queue, first come, first served; when
+// max_waiting items wait, Run answers ResourceExhausted at once. Before each
+// step an instance takes the first of the queue, as long as it has no more than
+// max_active items and no more than its equal share of all, rounded up. So an
+// item waits for a step of the emptiest instance while there are places, and
+// else for one of the items before it.
+//
+// There are no threads of instances: leader and followers. All steps of an
+// instance are taken by one of the threads whose items are in it; the others
+// sleep until theirs are done. When the leader's own item is done, it makes
+// another one the leader and returns: the caller whose item came last to the
+// instance, so that leaders are few, else the first of the queue. A leader
+// computes for others only as long as its own item takes.
+//
+// An item belongs to its caller. From Run's begin to its return the threads of
+// other callers read and write it.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+
+#include "quaver/base/mutex.h"
+#include "quaver/base/status.h"
+
+namespace quaver {
+
+struct ContinuousBatcherConfig {
+  int num_instances = 0;   // 0: AvailableCores()
+  int max_active = 8;      // items of an instance at once
+  int max_waiting = 1024;  // items in the queue
+};
+
+// What there is to compute is added by derivation.
+struct SteppedItem {
+  absl::Status status;  // what Run returns
+};
+
+// What instance [0, num_instances) does. No two calls at a time have the same
+// instance. Must not throw.
+struct SteppedEngine {
+  // The item joins the instance; or an error, which is its answer.
+  std::function<absl::Status(int instance, SteppedItem& item)> add;
+  // One step for all that joined, one at least. Returns those that are done;
+  // they have left the instance.
+  std::function<std::vector<SteppedItem*>(int instance)> step;
+};
+
+// Thread-safe. REQUIRES: every Run returned before the destruction.
+class ContinuousBatcher {
+ public:
+  // REQUIRES: num_instances >= 0, max_active > 0, max_waiting >= 0.
+  ContinuousBatcher(const ContinuousBatcherConfig& config,
+                    SteppedEngine engine);
+  ~ContinuousBatcher();
+
+  int num_instances() const { return static_cast<int>(active_.size()); }
+  int num_waiting() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Blocks until the item is done or refused, and returns its status.
+  absl::Status Run(SteppedItem& item) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Waiter;
+  // Makes `self` the leader of an idle instance or puts it into the queue.
+  absl::Status Enter(Waiter& self) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool Leads(const Waiter& self) const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Until its own item is done.
+  void Lead(Waiter& self) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Returns whether the item is in the instance; else it has its answer.
+  bool Join(int instance, Waiter& waiter);
+  // Lets items join and takes a step. Returns those that have their answers.
+  std::vector<Waiter*> Advance(int instance) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<Waiter*> TakeWaiting(int instance) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Finds the instance its next leader.
+  void PassOn(int instance) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const size_t max_active_;
+  const size_t max_waiting_;
+  const SteppedEngine engine_;
+  // An instance's items in the order they came; its leader's alone.
+  std::vector<std::vector<Waiter*>> active_;
+  mutable Mutex mutex_;
+  std::vector<int> idle_ ABSL_GUARDED_BY(mutex_);  // last used at the end
+  // As its leader last said, what is about to join included.
+  std::vector<size_t> num_active_ ABSL_GUARDED_BY(mutex_);
+  // Empty while an instance is idle.
+  std::deque<Waiter*> queue_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace quaver

@@ -1,0 +1,263 @@
+// Tests of the continuous batcher: who leads, who joins when, who is refused.
+#include "quaver/sched/continuous_batcher.h"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace quaver {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// Counts down its steps; a negative number is refused.
+struct Countdown : SteppedItem {
+  explicit Countdown(int number) : steps(number), left(number) {}
+  const int steps;
+  int left;
+  int taken = 0;
+  size_t most_company = 0;           // items of a step, itself included
+  std::vector<std::thread::id> led;  // who took each of its steps
+};
+
+// Counts items down. Steps can be held back and let go one by one.
+class ContinuousBatcherTest : public testing::Test {
+ protected:
+  ~ContinuousBatcherTest() override { Join(); }
+
+  void Make(const ContinuousBatcherConfig& config) {
+    batcher_ = std::make_unique<ContinuousBatcher>(
+        config, SteppedEngine{[this](int instance, SteppedItem& item) {
+                                return Add(instance, item);
+                              },
+                              [this](int instance) { return Step(instance); }});
+    active_.resize(static_cast<size_t>(batcher_->num_instances()));
+  }
+
+  absl::Status Add(int instance, SteppedItem& item) {
+    auto& countdown = static_cast<Countdown&>(item);
+    if (countdown.steps < 0) return absl::InvalidArgumentError("negative");
+    active_[static_cast<size_t>(instance)].push_back(&countdown);
+    return absl::OkStatus();
+  }
+
+  std::vector<SteppedItem*> Step(int instance) {
+    Pass();
+    auto& active = active_[static_cast<size_t>(instance)];
+    std::vector<SteppedItem*> done;
+    for (Countdown* one : active) {
+      ++one->taken;
+      one->most_company = std::max(one->most_company, active.size());
+      one->led.push_back(std::this_thread::get_id());
+      if (--one->left <= 0) done.push_back(one);
+    }
+    std::erase_if(active, [](const Countdown* one) { return one->left <= 0; });
+    return done;
+  }
+
+  // Runs the item in a thread.
+  void Start(Countdown& item, absl::Status& status) {
+    threads_.emplace_back([&] { status = batcher_->Run(item); });
+    ids_.push_back(threads_.back().get_id());
+  }
+  // The same; returns when it is in the queue.
+  void Queue(Countdown& item, absl::Status& status) {
+    const int before = batcher_->num_waiting();
+    Start(item, status);
+    while (batcher_->num_waiting() == before) std::this_thread::yield();
+  }
+  // The same; returns when it is at a step that is held back.
+  void Occupy(Countdown& item, absl::Status& status) {
+    Hold();
+    Start(item, status);
+    AwaitHeld(1);
+  }
+  void Join() {
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
+  void Hold() {
+    const MutexLock lock(&mutex_);
+    held_ = true;
+  }
+  void LetGo() {
+    const MutexLock lock(&mutex_);
+    held_ = false;
+  }
+  void AwaitHeld(int number) {
+    const MutexLock lock(&mutex_);
+    wanted_at_gate_ = number;
+    mutex_.Await(this, &ContinuousBatcherTest::AreAtGate);
+  }
+  void Pass() {
+    const MutexLock lock(&mutex_);
+    ++at_gate_;
+    mutex_.Await(this, &ContinuousBatcherTest::IsOpen);
+    --at_gate_;
+  }
+
+  std::unique_ptr<ContinuousBatcher> batcher_;
+  std::vector<std::vector<Countdown*>> active_;
+  std::vector<std::thread> threads_;
+  std::vector<std::thread::id> ids_;
+
+ private:
+  bool IsOpen() const { return !held_; }
+  bool AreAtGate() const { return at_gate_ == wanted_at_gate_; }
+
+  Mutex mutex_;
+  bool held_ = false;
+  int at_gate_ = 0, wanted_at_gate_ = 0;
+};
+
+TEST_F(ContinuousBatcherTest, ComputesALoneItemInItsCallersThread) {
+  Make({.num_instances = 2});
+  for (const int steps : {1, 3}) {
+    Countdown item(steps);
+    EXPECT_TRUE(batcher_->Run(item).ok());
+    EXPECT_EQ(item.taken, steps);
+    EXPECT_EQ(item.most_company, 1u);
+    EXPECT_THAT(item.led, testing::Each(std::this_thread::get_id()));
+  }
+}
+
+TEST_F(ContinuousBatcherTest, ItemsJoinBetweenSteps) {
+  Make({.num_instances = 1, .max_active = 2});
+  Countdown leader(3), second(1), third(1), fourth(1);
+  absl::Status statuses[4];
+  Occupy(leader, statuses[0]);
+  Queue(second, statuses[1]);
+  Queue(third, statuses[2]);
+  Queue(fourth, statuses[3]);
+  LetGo();
+  Join();
+  for (const absl::Status& status : statuses) EXPECT_TRUE(status.ok());
+  // One place beside the leader: second, then third, in the order they came;
+  // fourth finds it done.
+  EXPECT_THAT(leader.led, ElementsAre(ids_[0], ids_[0], ids_[0]));
+  EXPECT_EQ(leader.most_company, 2u);
+  EXPECT_THAT(second.led, ElementsAre(ids_[0]));
+  EXPECT_THAT(third.led, ElementsAre(ids_[0]));
+  EXPECT_THAT(fourth.led, ElementsAre(ids_[3]));
+  EXPECT_EQ(fourth.most_company, 1u);
+}
+
+TEST_F(ContinuousBatcherTest, ThoseThatAreActiveLeadOn) {
+  Make({.num_instances = 1, .max_active = 3});
+  Countdown leader(2), second(4), third(3);
+  absl::Status statuses[3];
+  Occupy(leader, statuses[0]);
+  Queue(second, statuses[1]);
+  Queue(third, statuses[2]);
+  LetGo();
+  Join();
+  // The last to come leads next, and then who is left.
+  EXPECT_THAT(leader.led, ElementsAre(ids_[0], ids_[0]));
+  EXPECT_THAT(third.led, ElementsAre(ids_[0], ids_[2], ids_[2]));
+  EXPECT_THAT(second.led, ElementsAre(ids_[0], ids_[2], ids_[2], ids_[1]));
+  EXPECT_EQ(third.most_company, 3u);
+}
+
+TEST_F(ContinuousBatcherTest, RefusesWhenTheQueueIsFull) {
+  Make({.num_instances = 1, .max_active = 1, .max_waiting = 1});
+  Countdown leader(1), second(1), third(1);
+  absl::Status statuses[2];
+  Occupy(leader, statuses[0]);
+  Queue(second, statuses[1]);
+  const absl::Status refused = batcher_->Run(third);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(third.taken, 0);
+  LetGo();
+  Join();
+  EXPECT_TRUE(statuses[0].ok() && statuses[1].ok());
+  EXPECT_EQ(batcher_->num_waiting(), 0);
+  EXPECT_TRUE(batcher_->Run(third).ok());
+}
+
+TEST_F(ContinuousBatcherTest, UsesIdleInstancesFirst) {
+  Make({.num_instances = 2, .max_waiting = 0});
+  Countdown first(1), second(1), third(1);
+  absl::Status statuses[2];
+  Occupy(first, statuses[0]);
+  Start(second, statuses[1]);
+  AwaitHeld(2);
+  EXPECT_TRUE(absl::IsResourceExhausted(batcher_->Run(third)));
+  LetGo();
+  Join();
+  EXPECT_EQ(first.most_company, 1u);
+  EXPECT_EQ(second.most_company, 1u);
+}
+
+TEST_F(ContinuousBatcherTest, AnErrorIsItsOwnItems) {
+  Make({.num_instances = 1});
+  Countdown alone(-1);
+  EXPECT_TRUE(absl::IsInvalidArgument(batcher_->Run(alone)));
+  Countdown leader(2), bad(-1), good(1), last_bad(-1);
+  absl::Status statuses[4];
+  Occupy(leader, statuses[0]);
+  Queue(bad, statuses[1]);
+  Queue(good, statuses[2]);
+  Queue(last_bad, statuses[3]);
+  LetGo();
+  Join();
+  EXPECT_TRUE(statuses[0].ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(statuses[1]));
+  EXPECT_TRUE(statuses[2].ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(statuses[3]));
+  EXPECT_EQ(bad.taken, 0);
+  EXPECT_EQ(good.taken, 1);
+}
+
+TEST_F(ContinuousBatcherTest, ABadItemThatLeadsPassesOn) {
+  Make({.num_instances = 1, .max_active = 1});
+  Countdown leader(1), bad(-1), good(1);
+  absl::Status statuses[3];
+  Occupy(leader, statuses[0]);
+  Queue(bad, statuses[1]);
+  Queue(good, statuses[2]);
+  LetGo();
+  Join();
+  EXPECT_TRUE(absl::IsInvalidArgument(statuses[1]));
+  EXPECT_TRUE(statuses[2].ok());
+  EXPECT_THAT(good.led, ElementsAre(ids_[2]));
+}
+
+TEST_F(ContinuousBatcherTest, ManyThreadsManyTimes) {
+  Make({.num_instances = 2, .max_active = 3, .max_waiting = 4});
+  std::atomic<int> done = 0, bad = 0, refused = 0;
+  for (int i = 0; i < 12; ++i) {
+    threads_.emplace_back([&, i] {
+      for (int round = 0; round < 500; ++round) {
+        const int steps = (i + round) % 7 == 0 ? -1 : 1 + (i * round) % 5;
+        Countdown item(steps);
+        const absl::Status status = batcher_->Run(item);
+        if (absl::IsResourceExhausted(status)) {
+          EXPECT_EQ(item.taken, 0);
+          ++refused;
+        } else if (steps < 0) {
+          EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+          ++bad;
+        } else {
+          EXPECT_TRUE(status.ok()) << status;
+          EXPECT_EQ(item.taken, steps);
+          EXPECT_LE(item.most_company, 3u);
+          ++done;
+        }
+      }
+    });
+  }
+  Join();
+  EXPECT_EQ(done + bad + refused, 12 * 500);
+  EXPECT_GT(done, 0);
+  EXPECT_EQ(batcher_->num_waiting(), 0);
+  for (const auto& active : active_) EXPECT_THAT(active, IsEmpty());
+}
+
+}  // namespace
+}  // namespace quaver
