@@ -21,7 +21,7 @@ namespace quaver {
 
 struct CorrectorConfig {
   std::string model_folder;
-  int num_instances = 0;   // calls that compute at once; 0: AvailableCores()
+  int num_instances = 0;  // calls that compute at once; 0: AvailableCores()
   // Calls of an instance at once. With the shipped model more than one serves
   // up to a fifth more past capacity, and has a p99 1.4 to 5 times as long
   // below it: a pass takes almost as much longer as it has rows.

@@ -286,7 +286,7 @@ def test_metrics_tell_routes_stages_and_corrections(api):
     for part in ('quaver_http_requests_total{code="200",method="GET",'
                  'route="/v1/search"}',
                  'quaver_http_request_seconds_bucket{route="/v1/search"',
-                 'quaver_search_stage_seconds_count{stage="encode"}',
+                 'quaver_search_stage_seconds_count{stage="meaning"}',
                  'quaver_search_stage_seconds_count{stage="correct_gate"}',
                  'quaver_correction_outcomes_total{outcome="did_you_mean"}',
                  'quaver_correction_passes_bucket{le="1"}'):
