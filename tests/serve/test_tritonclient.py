@@ -1,5 +1,6 @@
 """KServe over HTTP with Triton's own client, in both of its forms."""
 import asyncio
+import concurrent.futures
 import urllib.request
 
 import ml_dtypes
@@ -304,6 +305,12 @@ def test_what_was_asked_is_counted(client, server):
         == stats["success"]["ns"]
 
 
+def run_async(coroutine):
+    """In a thread of its own: another test may have left its loop in this."""
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, coroutine).result()
+
+
 def test_the_asyncio_client(address):
     async def ask():
         async with async_http.InferenceServerClient(address) as client:
@@ -338,4 +345,4 @@ def test_the_asyncio_client(address):
                                match="unknown model: 'nobody'"):
                 await client.infer("nobody", given)
 
-    asyncio.run(ask())
+    run_async(ask())
