@@ -5,9 +5,9 @@
 #include <memory>
 #include <string>
 
+#include "quaver/artifact/model_identity.h"
 #include "quaver/base/status.h"
 #include "quaver/catalogue/store.h"
-#include "quaver/artifact/model_identity.h"
 #include "quaver/sched/servable.h"
 
 namespace quaver {

@@ -14,10 +14,10 @@
 
 #include <gtest/gtest.h>
 
+#include "quaver/artifact/model_identity.h"
 #include "quaver/base/file.h"
 #include "quaver/base/hash.h"
 #include "quaver/catalogue/entity.h"
-#include "quaver/artifact/model_identity.h"
 #include "quaver/sched/servable.h"
 
 namespace quaver {

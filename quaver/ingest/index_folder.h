@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "quaver/artifact/model_identity.h"
 #include "quaver/base/status.h"
 #include "quaver/index/document.h"
 #include "quaver/index/manifest.h"
 #include "quaver/index/snapshot.h"
-#include "quaver/artifact/model_identity.h"
 #include "quaver/ingest/popularity.h"
 
 namespace quaver {

@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "quaver/artifact/model_identity.h"
 #include "quaver/base/clock.h"
 #include "quaver/base/metrics.h"
 #include "quaver/base/status.h"
 #include "quaver/catalogue/entity.h"
 #include "quaver/index/snapshot.h"
-#include "quaver/artifact/model_identity.h"
 #include "quaver/sched/servable.h"
 
 namespace quaver {

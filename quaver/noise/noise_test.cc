@@ -8,9 +8,9 @@
 #include <gtest/gtest.h>
 
 #include "quaver/base/file.h"
-#include "quaver/text/keyboard.h"
 #include "quaver/text/compare.h"
 #include "quaver/text/edit_distance.h"
+#include "quaver/text/keyboard.h"
 #include "quaver/text/normalize.h"
 
 namespace quaver {

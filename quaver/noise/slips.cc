@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "quaver/noise/internal/pick.h"
-#include "quaver/text/keyboard.h"
 #include "quaver/text/compare.h"
+#include "quaver/text/keyboard.h"
 
 namespace quaver {
 namespace {
