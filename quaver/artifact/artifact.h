@@ -63,6 +63,9 @@ struct TensorView {
   int64_t num_elements() const;
 };
 
+// The values of an F32, F16 or BF16 tensor. REQUIRES: one of these types.
+std::vector<float> ToFloats(const TensorView& view);
+
 // An open file. Immutable, thread-safe; tensors live as long as it does.
 class Artifact {
  public:

@@ -23,6 +23,7 @@
 #include "quaver/cli/runtime.h"
 #include "quaver/engine/bench.h"
 #include "quaver/engine/generation.h"
+#include "quaver/eval/statistics.h"
 #include "quaver/eval/table.h"
 #include "quaver/text/bpe.h"
 
@@ -90,11 +91,6 @@ struct CorrectorOptions {
 };
 
 constexpr int kMaxBatch = 256;
-
-double Percentile(const std::vector<double>& sorted, double share) {
-  return sorted[static_cast<size_t>(share *
-                                    static_cast<double>(sorted.size() - 1))];
-}
 
 // The first columns.
 absl::StatusOr<std::vector<std::string>> ReadQueries(const std::string& path) {
@@ -211,7 +207,6 @@ absl::Status BenchTheCorrector(const CorrectorOptions& options) {
     calls.insert(calls.end(), own.calls.begin(), own.calls.end());
     passes += own.passes;
   }
-  std::sort(calls.begin(), calls.end());
   const double answered =
       static_cast<double>(queries.size()) * options.rounds * options.threads;
   const nlohmann::ordered_json result = {

@@ -112,8 +112,7 @@ absl::StatusOr<std::string> ReadyPlan(const std::string& path) {
   }
   LogWarning(
       "{} is used in fp32, which is slower: {}; make a plan by `quaver "
-      "compile` "
-      "and give it in place of the folder",
+      "compile` and give it in place of the folder",
       path, Message(failure));
   return path;
 }

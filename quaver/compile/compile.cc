@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -18,15 +17,15 @@ namespace {
 
 constexpr float kGreatestWeight = 1e4f;
 
-// The exponents of 1e4's binade and above, as each type has them.
 absl::Status CheckWeights(const std::string& folder) {
   ASSIGN_OR_RETURN(const auto checkpoint, Checkpoint::Open(folder));
   for (const std::string& name : checkpoint->Names()) {
     ASSIGN_OR_RETURN(const TensorView view, checkpoint->Find(name));
-    if (view.type != DataType::kF32) continue;
-    for (size_t i = 0; i < view.bytes.size(); i += sizeof(float)) {
-      float value = 0;
-      std::memcpy(&value, view.bytes.data() + i, sizeof(value));
+    if (view.type != DataType::kF32 && view.type != DataType::kF16 &&
+        view.type != DataType::kBF16) {
+      continue;
+    }
+    for (const float value : ToFloats(view)) {
       if (std::fabs(value) <= kGreatestWeight) continue;
       return absl::InvalidArgumentError(fmt::format(
           "{}: tensor \"{}\" holds {}; weights are numbers of at most {} in "

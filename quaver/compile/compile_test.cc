@@ -7,12 +7,14 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "quaver/artifact/artifact.h"
 #include "quaver/artifact/model_identity.h"
 #include "quaver/engine/tiny_bart.h"
 
@@ -150,6 +152,16 @@ TEST_F(CompileTest, WeightsThatCannotBeAreNamed) {
     EXPECT_TRUE(absl::IsInvalidArgument(report.status())) << bad;
     EXPECT_THAT(Message(report.status()), HasSubstr("tensor \"model.shared"));
   }
+}
+
+TEST_F(CompileTest, WeightsOfHalfTheWidthAreReadToo) {
+  const std::string path = options_.checkpoint + "/model.safetensors";
+  ArtifactWriter writer = ArtifactWriter::Plain();
+  const std::vector<uint16_t> nan = {0x3F80, 0x7FC0};
+  writer.Add("bias", DataType::kBF16, {2}, std::as_bytes(std::span(nan)));
+  ASSERT_TRUE(writer.WriteTo(path).ok());
+  const auto report = CompileCorrector(options_, Drop({}));
+  EXPECT_THAT(Message(report.status()), HasSubstr("tensor \"bias\" holds nan"));
 }
 
 TEST_F(CompileTest, AFailingMeasureFailsAll) {

@@ -12,18 +12,6 @@
 namespace quaver {
 namespace {
 
-double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
-  double ab = 0;
-  double aa = 0;
-  double bb = 0;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    ab += static_cast<double>(a[i]) * b[i];
-    aa += static_cast<double>(a[i]) * a[i];
-    bb += static_cast<double>(b[i]) * b[i];
-  }
-  return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
-}
-
 std::vector<std::string> Sentences(const std::vector<SentencePair>& pairs) {
   std::vector<std::string> sentences;
   for (const SentencePair& pair : pairs) {

@@ -2,7 +2,6 @@
 #include "quaver/eval/model_quality.h"
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <span>
 #include <utility>
@@ -45,14 +44,8 @@ Embeddings Embed(const BertModel& model, const WordPiece& tokenizer,
   return embeddings;
 }
 
-double Cosine(const float* a, const float* b, size_t D) {
-  double ab = 0, aa = 0, bb = 0;
-  for (size_t i = 0; i < D; ++i) {
-    ab += double{a[i]} * b[i];
-    aa += double{a[i]} * a[i];
-    bb += double{b[i]} * b[i];
-  }
-  return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
+std::span<const float> Row(const Embeddings& embeddings, size_t i, size_t D) {
+  return std::span(embeddings).subspan(i * D, D);
 }
 
 // The greedy answer's tokens, as generate() gives them.
@@ -107,7 +100,7 @@ EncoderDrop CosineDrop(std::shared_ptr<const WordPiece> tokenizer,
     const size_t D = found.size() / texts.size();
     double sum = 0;
     for (size_t i = 0; i < texts.size(); ++i) {
-      sum += Cosine(&wanted[i * D], &found[i * D], D);
+      sum += Cosine(Row(wanted, i, D), Row(found, i, D));
     }
     return kPoints * (1 - sum / static_cast<double>(texts.size()));
   };
@@ -133,7 +126,7 @@ absl::StatusOr<EncoderDrop> SpearmanDrop(
     std::vector<double> cosines;
     for (size_t i = 0; i < texts.size(); i += 2) {
       cosines.push_back(
-          Cosine(&embeddings[i * D], &embeddings[(i + 1) * D], D));
+          Cosine(Row(embeddings, i, D), Row(embeddings, i + 1, D)));
     }
     return Spearman(cosines, people);
   };

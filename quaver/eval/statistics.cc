@@ -27,6 +27,16 @@ double Mean(std::span<const double> values) {
          static_cast<double>(values.size());
 }
 
+double Cosine(std::span<const float> a, std::span<const float> b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    ab += double{a[i]} * b[i];
+    aa += double{a[i]} * a[i];
+    bb += double{b[i]} * b[i];
+  }
+  return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
+}
+
 double Percentile(std::vector<double> values, double share) {
   QUAVER_CHECK(share >= 0 && share <= 1);
   if (values.empty()) return 0;

@@ -21,6 +21,9 @@ inline constexpr int kResamples = 1'000;
 // 0 for none.
 double Mean(std::span<const double> values);
 
+// Of two vectors of one length; 0 where one is zero.
+double Cosine(std::span<const float> a, std::span<const float> b);
+
 // The value of rank ceil(share * count), the nearest-rank percentile; 0 for no
 // values. REQUIRES: share in [0, 1].
 double Percentile(std::vector<double> values, double share);

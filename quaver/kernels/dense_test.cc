@@ -10,10 +10,9 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
-#include "quaver/base/check.h"
 #include "quaver/base/hash.h"
+#include "quaver/kernels/guarded.h"
 #include "quaver/kernels/kernels.h"
 
 namespace quaver {
@@ -27,42 +26,6 @@ std::vector<float> RandomFloats(size_t count, uint64_t seed) {
   for (float& value : values) value = static_cast<float>(random.Normal());
   return values;
 }
-
-// Floats that end where a page without access begins: what reads or writes
-// beyond them crashes, in every build. 64-aligned when the size is a multiple.
-class Guarded {
- public:
-  explicit Guarded(size_t floats) : bytes_(Rounded(floats) + kPage) {
-    void* map = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    QUAVER_CHECK(map != MAP_FAILED);
-    map_ = static_cast<std::byte*>(map);
-    std::byte* guard = map_ + Rounded(floats);
-    QUAVER_CHECK(mprotect(guard, kPage, PROT_NONE) == 0);
-    data_ = reinterpret_cast<float*>(guard) - floats;
-  }
-  explicit Guarded(const std::vector<float>& values) : Guarded(values.size()) {
-    std::copy(values.begin(), values.end(), data_);
-  }
-  ~Guarded() { munmap(map_, bytes_); }
-  Guarded(const Guarded&) = delete;
-  Guarded& operator=(const Guarded&) = delete;
-
-  float* get() const { return data_; }
-  std::vector<float> ToVector(size_t floats) const {
-    return {data_, data_ + floats};
-  }
-
- private:
-  static constexpr size_t kPage = 4096;
-  static size_t Rounded(size_t floats) {
-    return (floats * sizeof(float) + kPage - 1) / kPage * kPage;
-  }
-
-  size_t bytes_;
-  std::byte* map_;
-  float* data_;
-};
 
 struct GemmCase {
   size_t M, N, K;
@@ -78,9 +41,9 @@ struct GemmCase {
         residual(RandomFloats(M * N, 4)) {}
 
   std::vector<float> Run(const DenseKernels& dense, Epilogue epilogue) const {
-    const Guarded packed(dense.packed_size(N, K));
+    const Guarded<float> packed(dense.packed_size(N, K));
     dense.pack(Guarded(weight).get(), N, K, packed.get());
-    const Guarded y(M * N);
+    const Guarded<float> y(M * N);
     dense.gemm(Guarded(x).get(), packed.get(), Guarded(bias).get(),
                Guarded(residual).get(), M, N, K, epilogue, y.get());
     return y.ToVector(M * N);
@@ -149,7 +112,7 @@ TEST_P(DenseTest, GemmEqualsScalar) {
 
 TEST_P(DenseTest, GemmMayWriteOverItsResidual) {
   const GemmCase test(17, 40, 33);
-  const Guarded packed(dense().packed_size(test.N, test.K));
+  const Guarded<float> packed(dense().packed_size(test.N, test.K));
   dense().pack(test.weight.data(), test.N, test.K, packed.get());
   std::vector<float> y = test.residual;
   dense().gemm(test.x.data(), packed.get(), test.bias.data(), y.data(), test.M,
@@ -182,7 +145,7 @@ TEST_P(DenseTest, GeluIsWithinAMillionth) {
   for (size_t i = 0; i < N; ++i) {
     x[i] = (static_cast<float>(i) - 12 * 1024) / 1024;  // [-12, 12]
   }
-  const Guarded packed(dense().packed_size(N, 1));
+  const Guarded<float> packed(dense().packed_size(N, 1));
   dense().pack(std::vector<float>(N).data(), N, 1, packed.get());
   const float zero = 0;
   std::vector<float> y(N);
@@ -222,8 +185,8 @@ TEST_P(DenseTest, LayerNormEqualsScalar) {
 std::vector<float> Attend(const DenseKernels& dense,
                           const std::vector<float>& qkv, size_t T, size_t H,
                           size_t D) {
-  const Guarded scratch(dense.attention_scratch(T, H, D));
-  const Guarded out(T * D);
+  const Guarded<float> scratch(dense.attention_scratch(T, H, D));
+  const Guarded<float> out(T * D);
   dense.attention(Guarded(qkv).get(), T, H, D, scratch.get(), out.get());
   return out.ToVector(T * D);
 }
@@ -279,8 +242,8 @@ struct RowCase {
     }
   }
   std::vector<float> Run(const DenseKernels& dense, bool gather = true) const {
-    const Guarded scratch(dense.attend_row_scratch(N));
-    const Guarded out(D);
+    const Guarded<float> scratch(dense.attend_row_scratch(N));
+    const Guarded<float> out(D);
     const Guarded rows(pairs);
     dense.attend_row(Guarded(query).get(), rows.get(), rows.get() + D, 2 * D,
                      gather ? places.data() : nullptr, N, H, D, scratch.get(),

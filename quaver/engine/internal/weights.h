@@ -81,8 +81,6 @@ class TensorFinder {
 // ones are.
 bool AllFinite(const TensorView& view);
 
-std::vector<float> ToFloats(const TensorView& view);
-
 // A tensor's values in place when the file holds them as aligned fp32, else
 // converted, in `converted`.
 const float* InPlace(const TensorView& view,
