@@ -2,61 +2,84 @@
 """How much sooner the full recipe learns what the reference recipe learns.
 
 Trains the shape of `quaver-train bench --preset small` on a catalogue with the
-reference recipe (fp32, 32 pairs, padding, AdamW; fused loops, with which it is
-as fast as PyTorch's) and with the full one, each for a while at every learning
-rate, then goes on with the reference's best until --hours. Prints when the full
-recipe's best passed the exact fix that the reference had at the end, and both
-curves. Runs are kept in --out and go on where they stopped.
+reference recipe (fp32, 32 pairs, AdamW) and with the full one at the same three
+learning rates for a while, then goes on with the best of each: the reference's
+until it has seen what it sees in --hours, the full one's until it has passed
+the exact fix that the reference has by then.
 
-Run nothing else meanwhile.
+What is learned depends on the tokens that were seen, not on how busy the
+machine is; so that curves are kept by tokens, here computed without padding,
+which the mathematics does not see, and minutes follow from the speeds that
+`quaver-train bench` and bench_train.py measure. Runs are kept in --out and go
+on where they stopped.
 """
 import argparse
 import json
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RATES = [0.0005, 0.001, 0.002]
 COMMON = {"steps": 100_000_000, "schedule": "constant", "warmup": 200,
-          "held_out_rows": 300, "patience": 0, "checkpoint_every": 100_000_000}
+          "held_out_rows": 300, "patience": 0}
 RECIPES = {
-    "reference": {"precision": "fp32", "padding": True, "batch_pairs": 32,
-                  "micro_tokens": 1_000_000, "optimizer": "adamw",
-                  "average": 0, "bpe_dropout": 0, "evaluate_every": 1000},
+    "reference": {"precision": "fp32", "batch_pairs": 32, "optimizer": "adamw",
+                  "average": 0, "bpe_dropout": 0, "evaluate_every": 1000,
+                  "checkpoint_every": 1000},
     "full": {"batch_pairs": 256, "optimizer": "muon", "average": 0.998,
-             "bpe_dropout": 0.1, "evaluate_every": 200}}
+             "bpe_dropout": 0.1, "evaluate_every": 200,
+             "checkpoint_every": 200}}
 
 
 def curve(folder):
-    """(minutes, mean exact fix of misspelled sets) of every evaluation."""
-    points = []
+    """(tokens, mean exact fix of misspelled sets in %, held-out loss) of every
+    evaluation."""
+    points, tokens, seconds = [], 0, 0
     path = folder / "metrics.jsonl"
     for line in path.read_text().splitlines() if path.exists() else []:
         point = json.loads(line)
+        tokens += point["tokens_per_s"] * (point["seconds"] - seconds)
+        seconds = point["seconds"]
         fix = point.get("exact_fix")
         if fix:
             fix = [v for k, v in fix.items() if k != "clean"]
-            points.append((point["seconds"] / 60, 100 * sum(fix) / len(fix)))
+            points.append((tokens, 100 * sum(fix) / len(fix),
+                           point["held_out_loss"]))
     return points
 
 
-def train(args, name, rate, minutes):
+def train(args, name, rate, tokens):
+    """The curve of a run that has seen so many tokens."""
     folder = args.out / f"{name}-{rate}"
-    done = curve(folder)
-    if done and done[-1][0] >= 0.98 * minutes:
-        return folder
     config = args.out / f"{name}-{rate}.json"
     config.write_text(json.dumps({**COMMON, **RECIPES[name],
                                   "learning_rate": rate}))
-    workers = ["--workers", "1"] if name == "reference" else []
-    resume = (["--resume"] if (folder / "checkpoint.safetensors").exists()
-              else ["--force"])
-    subprocess.run(
+    points = curve(folder)
+    if points and points[-1][0] >= tokens:
+        return points
+    goes_on = (folder / "checkpoint.safetensors").exists()
+    run = subprocess.Popen(
         [ROOT / "build/release/quaver-train", "corrector", "--preset", "bench",
          "--config", config, "--catalogue", *args.catalogue, "--out", folder,
-         "--minutes", str(minutes), *workers, *resume], check=True)
-    return folder
+         "--resume" if goes_on else "--force"])
+    try:
+        while run.poll() is None:
+            time.sleep(5)
+            points = curve(folder)
+            if points and points[-1][0] >= tokens:
+                break
+    finally:
+        run.send_signal(signal.SIGINT)  # it writes a checkpoint
+        run.wait()
+    if not points or points[-1][0] < tokens:
+        sys.exit(f"{folder}: the training ended too soon")
+    print(f"{name} at {rate}: {points[-1][0] / 1e6:.2f} million tokens, loss "
+          f"{points[-1][2]:.3f}, exact fix {points[-1][1]:.1f} %",
+          file=sys.stderr)
+    return points
 
 
 def main():
@@ -64,38 +87,51 @@ def main():
     parser.add_argument("--catalogue", nargs="+", required=True)
     parser.add_argument("--out", type=pathlib.Path,
                         default=ROOT / "build/bench-learning")
-    parser.add_argument("--pilot", type=float, default=10, help="minutes a rate")
+    parser.add_argument("--reference-tokens-per-s", type=float, required=True,
+                        help="of the reference recipe, the faster of ours and "
+                             "PyTorch's")
+    parser.add_argument("--tokens-per-s", type=float, required=True,
+                        help="of the full recipe")
     parser.add_argument("--hours", type=float, default=2)
+    parser.add_argument("--pilot", type=float, default=0.1,
+                        help="share of it after which rates are compared")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    speeds = {"reference": args.reference_tokens_per_s,
+              "full": args.tokens_per_s}
+    all_tokens = args.hours * 3600 * speeds["reference"]
     best = {}
     for name in RECIPES:
-        for rate in RATES:
-            folder = train(args, name, rate, args.pilot)
-            reached = curve(folder)[-1][1]
-            print(f"{name} at {rate}: {reached:.1f} % after "
-                  f"{args.pilot:g} minutes", file=sys.stderr)
-            if name not in best or reached > best[name][0]:
-                best[name] = (reached, rate)
-    for name, (_, rate) in best.items():
-        print(f"best rate of {name}: {rate}")
-    reference = curve(train(args, "reference", best["reference"][1],
-                            60 * args.hours))
+        pilots = {rate: train(args, name, rate, args.pilot * all_tokens)
+                  for rate in RATES}
+        best[name] = min(pilots, key=lambda rate: pilots[rate][-1][2])
+        print(f"best rate of {name}: {best[name]}")
+    reference = train(args, "reference", best["reference"], all_tokens)
     level = reference[-1][1]
-    minutes = args.pilot
+    tokens = args.pilot * all_tokens
     while True:
-        full = curve(train(args, "full", best["full"][1], minutes))
-        passed = next((m for m, fix in full if fix >= level), None)
-        if passed is not None or minutes >= 60 * args.hours:
+        full = train(args, "full", best["full"], tokens)
+        passed = next((t for t, fix, _ in full if fix >= level), None)
+        if passed is not None or tokens > 4 * all_tokens:
             break
-        minutes += args.pilot
-    print(f"reference: {level:.1f} % after {reference[-1][0]:.1f} minutes")
+        tokens *= 1.1
+
+    def minutes(name, count):
+        return count / speeds[name] / 60
+
+    slow = minutes("reference", reference[-1][0])
+    print(f"reference: {level:.1f} % after {reference[-1][0] / 1e6:.1f} million "
+          f"tokens, {slow:.1f} minutes")
     if passed is None:
-        sys.exit(f"the full recipe has not reached it after {minutes} minutes")
-    print(f"full: the same after {passed:.1f} minutes, "
-          f"{reference[-1][0] / passed:.1f} times sooner")
+        sys.exit(f"the full recipe has not reached it after {tokens} tokens")
+    fast = minutes("full", passed)
+    print(f"full: the same after {passed / 1e6:.1f} million tokens, {fast:.1f} "
+          f"minutes: {slow / fast:.1f} times sooner")
     for name, points in (("reference", reference), ("full", full)):
-        print(name, " ".join(f"{m:.1f}:{fix:.1f}" for m, fix in points))
+        print(name, "minutes:exact fix",
+              " ".join(f"{minutes(name, t):.1f}:{fix:.1f}"
+                       for t, fix, _ in points))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,7 @@
 // Tests of the room base.
 #include <atomic>
 #include <filesystem>
+#include <limits>
 #include <thread>
 #include <vector>
 
@@ -49,6 +50,14 @@ TEST(FileTest, ErrorsNameThePathAndTheReason) {
 TEST(FileTest, FailedWriteLeavesTheOldContentAndNoLitter) {
   const auto status = WriteFileAtomically("/proc/quaver", "x");
   EXPECT_FALSE(status.ok());
+}
+
+TEST(FileTest, SpaceIsCompared) {
+  EXPECT_TRUE(CheckSpace(testing::TempDir(), 1).ok());
+  const absl::Status full =
+      CheckSpace(testing::TempDir(), std::numeric_limits<uint64_t>::max());
+  EXPECT_TRUE(absl::IsResourceExhausted(full));
+  EXPECT_TRUE(absl::IsNotFound(CheckSpace("/no/such/folder", 1)));
 }
 
 TEST(FileTest, MapsEmptyAndFullFiles) {
@@ -116,6 +125,17 @@ TEST(JsonTest, DeepNestingIsNoJson) {
   // In strings brackets are none.
   const std::string text = nlohmann::json("\\\"" + nested(100)).dump();
   EXPECT_EQ(ParseJson(text).dump(), text);
+}
+
+TEST(MetricsTest, UpdatesWhatFollowsOthersBeforeItReads) {
+  Metrics metrics;
+  const Gauge gauge = metrics.AddGauge("level", "A level.");
+  int level = 0;
+  std::shared_ptr<void> update = metrics.OnExpose([&] { gauge.Set(++level); });
+  EXPECT_THAT(metrics.Expose(), HasSubstr("\nlevel 1\n"));
+  EXPECT_THAT(metrics.Expose(), HasSubstr("\nlevel 2\n"));
+  update.reset();
+  EXPECT_THAT(metrics.Expose(), HasSubstr("\nlevel 2\n"));
 }
 
 TEST(MetricsTest, ExposesSeriesOnce) {

@@ -123,6 +123,17 @@ absl::Status MakeFolders(const std::string& path) {
   return absl::OkStatus();
 }
 
+absl::Status CheckSpace(const std::string& folder, uint64_t bytes) {
+  std::error_code error;
+  const auto space = std::filesystem::space(folder, error);
+  if (error) return ErrnoStatus(error.value(), "cannot look at " + folder);
+  if (space.available >= bytes) return absl::OkStatus();
+  constexpr uint64_t kMiB = 1 << 20;
+  return absl::ResourceExhaustedError(
+      fmt::format("{} needs up to {} MiB and its disk has {} MiB free", folder,
+                  (bytes + kMiB - 1) / kMiB, space.available / kMiB));
+}
+
 absl::Status SyncPath(const std::string& path) {
   Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.fd < 0) return ErrnoStatus(errno, "cannot open " + path);

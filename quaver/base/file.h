@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -31,6 +32,10 @@ absl::Status WriteFileAtomically(const std::string& path,
 
 // Makes a folder and its parents; OK when it exists.
 absl::Status MakeFolders(const std::string& path);
+
+// ResourceExhausted, with both figures, unless the folder's file system has so
+// many bytes free for this user.
+absl::Status CheckSpace(const std::string& folder, uint64_t bytes);
 
 // Syncs a file's or folder's content to disk.
 absl::Status SyncPath(const std::string& path);

@@ -1,6 +1,7 @@
 // See metrics.h.
 #include "quaver/base/metrics.h"
 
+#include <list>
 #include <map>
 
 #include <prometheus/counter.h>
@@ -8,6 +9,8 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
+
+#include "quaver/base/mutex.h"
 
 namespace quaver {
 namespace {
@@ -21,6 +24,8 @@ std::map<std::string, std::string> ToMap(const Labels& labels) {
 struct Metrics::Impl {
   // Merge: asking again for a family gives the first one.
   prometheus::Registry registry{prometheus::Registry::InsertBehavior::Merge};
+  Mutex mutex;
+  std::list<std::function<void()>> updates ABSL_GUARDED_BY(mutex);
 };
 
 void Counter::Increment(double amount) const {
@@ -71,7 +76,19 @@ Histogram Metrics::AddHistogram(const std::string& name,
   return histogram;
 }
 
+std::shared_ptr<void> Metrics::OnExpose(std::function<void()> update) {
+  const MutexLock lock(&impl_->mutex);
+  auto& added = impl_->updates.emplace_back(std::move(update));
+  return {
+      &added, [impl = impl_.get()](const void* own) {
+        const MutexLock removing(&impl->mutex);
+        impl->updates.remove_if([&](const auto& one) { return &one == own; });
+      }};
+}
+
 std::string Metrics::Expose() const {
+  const MutexLock lock(&impl_->mutex);
+  for (const auto& update : impl_->updates) update();
   return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
 }
 

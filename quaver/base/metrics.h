@@ -1,6 +1,7 @@
 // Counters, gauges and histograms in Prometheus' exposition format.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -59,6 +60,11 @@ class Metrics {
   Histogram AddHistogram(const std::string& name, const std::string& help,
                          const std::vector<double>& bounds,
                          const Labels& labels = {});
+
+  // For series that follow what others count: `update` is called by each Expose
+  // before it reads, never twice at a time, until what is returned here is
+  // destroyed. It must not call OnExpose or Expose.
+  [[nodiscard]] std::shared_ptr<void> OnExpose(std::function<void()> update);
 
   // Text exposition format 0.0.4.
   std::string Expose() const;

@@ -145,6 +145,7 @@ class Run {
   absl::Status Evaluate();
   absl::Status SaveBest(const Figures& figures);
   absl::Status SaveCheckpoint();
+  uint64_t NeededBytes() const;
   absl::Status WriteMetrics() const;
 
   std::string Path(const char* name) const { return options_.out + "/" + name; }
@@ -399,7 +400,17 @@ absl::Status Run::Prepare() {
     std::error_code error;
     fs::remove(Path("checkpoint.safetensors"), error);
   }
-  return WriteModelFiles(options_.out, shape_, *tokenizer_);
+  RETURN_IF_ERROR(WriteModelFiles(options_.out, shape_, *tokenizer_));
+  return CheckSpace(options_.out, NeededBytes());
+}
+
+// A checkpoint is written beside the one before, and the model in bf16.
+uint64_t Run::NeededBytes() const {
+  const uint64_t num_tensors =
+      trainer_->optimizer().average().defined() ? 4 : 3;
+  const auto size = static_cast<uint64_t>(trainer_->parameters().size());
+  const uint64_t new_checkpoints = options_.resume ? 1 : 2;
+  return size * (new_checkpoints * num_tensors * sizeof(float) + 2 * 2);
 }
 
 absl::Status Run::CheckGradient(const StepResult& result, int64_t step) const {
