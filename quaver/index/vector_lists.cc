@@ -57,7 +57,7 @@ class Assigner {
       std::vector<float> scores((end - begin) * num_lists_);
       kernels_.dense.gemm(vectors.data() + begin * D_, packed, bias_.data(),
                           nullptr, end - begin, num_lists_, D_, Epilogue::kBias,
-                          scores.data());
+                          scores.data(), num_lists_);
       for (size_t row = begin; row < end; ++row) {
         const float* first = scores.data() + (row - begin) * num_lists_;
         list_of[row] = static_cast<uint32_t>(

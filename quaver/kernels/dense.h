@@ -24,6 +24,26 @@ struct RowSummary {
   float sum;  // of e^(x - greatest[0])
 };
 
+// The most ways that a table knows to compute a product.
+inline constexpr size_t kMaxTactics = 6;
+
+// y = epilogue(x W^T + b); `y` may be `residual`; `stride` floats lie between
+// the beginnings of their rows. Outputs from a multiple of panel_columns on are
+// a product of their own, with the same values. Reads each packed weight from
+// memory once when M is at most some hundreds.
+using DenseGemm =
+    void (*)(const float* x,                          // [M, K], row stride K
+             const float* packed, const float* bias,  // [N]
+             const float* residual,  // [M, N], row stride `stride`, or null
+             size_t M, size_t N, size_t K, Epilogue epilogue, float* y,
+             size_t stride);  // [M, N], row stride `stride`
+
+// A way to compute `gemm`.
+struct DenseTactic {
+  const char* name;  // of one way on all tables: "avx512.far"
+  DenseGemm gemm;
+};
+
 // M rows, N outputs, K inputs, D model width, H heads, T tokens of a sequence.
 // Weights are packed once by `pack` for the table that reads them. Every sum
 // runs over K (or the keys, or D) in one fixed order; rows do not influence
@@ -38,22 +58,18 @@ struct DenseKernels {
   // Packs a row-major weight, PyTorch's Linear layout. `packed` is 64-aligned.
   void (*pack)(const float* weight,  // [N, K]
                size_t N, size_t K, float* packed);
-  // `y` may be `residual`. Reads each packed weight from memory once when M
-  // is at most some hundreds.
-  void (*gemm)(const float* x,                          // [M, K], row stride K
-               const float* packed, const float* bias,  // [N]
-               const float* residual,                   // [M, N] or null
-               size_t M, size_t N, size_t K, Epilogue epilogue,
-               float* y);  // [M, N]
+  DenseGemm gemm;
   // y = layer norm of x over D with weight and bias; `y` may be `x`.
   void (*layer_norm)(const float* x, const float* weight, const float* bias,
                      size_t M, size_t D, float epsilon, float* y);
   // Floats of scratch that `attention` takes.
   size_t (*attention_scratch)(size_t T, size_t H, size_t D);
   // Softmax attention of one sequence, scores scaled by 1 / sqrt(D / H); qkv
-  // rows hold query, key, value after each other. `scratch` is 64-aligned.
+  // rows hold query, key, value after each other. Computes the heads
+  // [begin, end) and their columns of `out`. `scratch` is 64-aligned.
   void (*attention)(const float* qkv,  // [T, 3 * D]
-                    size_t T, size_t H, size_t D, float* scratch,
+                    size_t T, size_t H, size_t D, size_t begin, size_t end,
+                    float* scratch,
                     float* out);  // [T, D]
   // Floats of scratch that `attend_row` takes for N keys.
   size_t (*attend_row_scratch)(size_t N);
@@ -68,6 +84,8 @@ struct DenseKernels {
                      float* out);  // [D]
   // Values may be minus infinity; what is not a number is never a greatest.
   RowSummary (*summarise)(const float* x, size_t N);
+  // `gemm` first, then others that give the same bits; null after the last.
+  DenseTactic tactics[kMaxTactics];
 };
 
 }  // namespace quaver

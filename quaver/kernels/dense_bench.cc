@@ -41,7 +41,7 @@ void BM_Gemm(benchmark::State& state, const Kernels* kernels, size_t N,
   const Floats y = Allocate(M * N);
   for (auto _ : state) {
     dense.gemm(x.get(), packed.get(), bias.get(), nullptr, M, N, K,
-               Epilogue::kBias, y.get());
+               Epilogue::kBias, y.get(), N);
     benchmark::ClobberMemory();
   }
   state.counters["FLOP/s"] =
@@ -56,7 +56,8 @@ void BM_Attention(benchmark::State& state, const Kernels* kernels) {
   const Floats scratch = Allocate(dense.attention_scratch(T, kHeads, kWidth));
   const Floats out = Allocate(T * kWidth);
   for (auto _ : state) {
-    dense.attention(qkv.get(), T, kHeads, kWidth, scratch.get(), out.get());
+    dense.attention(qkv.get(), T, kHeads, kWidth, 0, kHeads, scratch.get(),
+                    out.get());
     benchmark::ClobberMemory();
   }
   state.counters["FLOP/s"] =

@@ -45,7 +45,7 @@ struct GemmCase {
     dense.pack(Guarded(weight).get(), N, K, packed.get());
     const Guarded<float> y(M * N);
     dense.gemm(Guarded(x).get(), packed.get(), Guarded(bias).get(),
-               Guarded(residual).get(), M, N, K, epilogue, y.get());
+               Guarded(residual).get(), M, N, K, epilogue, y.get(), N);
     return y.ToVector(M * N);
   }
 
@@ -116,7 +116,7 @@ TEST_P(DenseTest, GemmMayWriteOverItsResidual) {
   dense().pack(test.weight.data(), test.N, test.K, packed.get());
   std::vector<float> y = test.residual;
   dense().gemm(test.x.data(), packed.get(), test.bias.data(), y.data(), test.M,
-               test.N, test.K, Epilogue::kBiasResidual, y.data());
+               test.N, test.K, Epilogue::kBiasResidual, y.data(), test.N);
   EXPECT_EQ(y, test.Run(dense(), Epilogue::kBiasResidual));
 }
 
@@ -138,6 +138,36 @@ TEST_P(DenseTest, GemmRowsAreInvariant) {
   }
 }
 
+TEST_P(DenseTest, GemmMayBeComputedColumnByColumn) {
+  const GemmCase test(13, 70, 33);
+  const size_t columns = dense().panel_columns;
+  const size_t stride = test.N + 5;
+  const Guarded<float> packed(dense().packed_size(test.N, test.K));
+  dense().pack(test.weight.data(), test.N, test.K, packed.get());
+  for (const Epilogue epilogue : kEpilogues) {
+    // Padded rows: what is beside the outputs stays as it is.
+    std::vector<float> y(test.M * stride, 99.0f);
+    for (size_t m = 0; m < test.M; ++m) {
+      std::copy_n(test.residual.data() + m * test.N, test.N,
+                  y.data() + m * stride);
+    }
+    for (size_t begin = 0; begin < test.N; begin += columns) {
+      const size_t end = std::min(test.N, begin + columns);
+      dense().gemm(test.x.data(), packed.get() + begin * test.K,
+                   test.bias.data() + begin, y.data() + begin, test.M,
+                   end - begin, test.K, epilogue, y.data() + begin, stride);
+    }
+    const std::vector<float> wanted = test.Run(dense(), epilogue);
+    for (size_t m = 0; m < test.M; ++m) {
+      for (size_t n = 0; n < stride; ++n) {
+        ASSERT_EQ(y[m * stride + n],
+                  n < test.N ? wanted[m * test.N + n] : 99.0f)
+            << "row " << m << ", column " << n;
+      }
+    }
+  }
+}
+
 TEST_P(DenseTest, GeluIsWithinAMillionth) {
   // x as the bias of a product with zero weights: gelu of any chosen number.
   constexpr size_t N = 24 * 1024 + 1;
@@ -150,7 +180,7 @@ TEST_P(DenseTest, GeluIsWithinAMillionth) {
   const float zero = 0;
   std::vector<float> y(N);
   dense().gemm(&zero, packed.get(), x.data(), nullptr, 1, N, 1,
-               Epilogue::kBiasGelu, y.data());
+               Epilogue::kBiasGelu, y.data(), N);
   for (size_t i = 0; i < N; ++i) {
     const double exact = 0.5 * x[i] * (1 + std::erf(x[i] / std::sqrt(2.0)));
     // fp32 rounds a result of up to 12 by half of 2^-20, 4.8e-7.
@@ -187,7 +217,7 @@ std::vector<float> Attend(const DenseKernels& dense,
                           size_t D) {
   const Guarded<float> scratch(dense.attention_scratch(T, H, D));
   const Guarded<float> out(T * D);
-  dense.attention(Guarded(qkv).get(), T, H, D, scratch.get(), out.get());
+  dense.attention(Guarded(qkv).get(), T, H, D, 0, H, scratch.get(), out.get());
   return out.ToVector(T * D);
 }
 
@@ -209,6 +239,23 @@ TEST_P(DenseTest, AttentionEqualsScalar) {
       }
     }
   }
+}
+
+TEST_P(DenseTest, AttentionMayBeComputedHeadByHead) {
+  constexpr size_t T = 19, H = 5, D = H * 12;
+  const auto qkv = RandomFloats(T * 3 * D, 11);
+  const auto wanted = Attend(dense(), qkv, T, H, D);
+  const Guarded<float> scratch(dense().attention_scratch(T, H, D));
+  std::vector<float> out(T * D, 99.0f);
+  for (const auto& [begin, end] :
+       {std::pair<size_t, size_t>{3, 5}, {0, 1}, {1, 3}}) {
+    dense().attention(qkv.data(), T, H, D, begin, end, scratch.get(),
+                      out.data());
+    for (size_t head = 0; begin == 3 && head < 3; ++head) {
+      EXPECT_EQ(out[head * 12], 99.0f) << "of another head";
+    }
+  }
+  EXPECT_EQ(out, wanted);
 }
 
 TEST_P(DenseTest, AttentionSurvivesExtremeScores) {

@@ -4,7 +4,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include "quaver/kernels/isa/int8_gelu.h"
+
 namespace quaver {
+
+Int8Row Int8RowOf(float low, float high) {
+  const float range = high - low;
+  if (!(range > kInt8LeastRange)) return {0, 0};
+  const float scale = range / 255;
+  return {scale, -scale * std::nearbyint(-low * (255 / range))};
+}
 
 Int8Pack PackInt8(const float* weight, const float* bias, size_t N, size_t K) {
   constexpr size_t kFour = 4;  // inputs that lie together

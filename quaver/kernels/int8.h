@@ -31,6 +31,9 @@ struct Int8Row {
   float offset;
 };
 
+// That spreads the codes from `low` to `high`. REQUIRES: low <= 0 <= high.
+Int8Row Int8RowOf(float low, float high);
+
 // A weight as every table reads it, 64-aligned: w[n][k] is about
 // scales[n] * code, within scales[n] / 2. Points to what somebody else owns.
 struct Int8Weight {
@@ -54,6 +57,22 @@ Int8Pack PackInt8(const float* weight,  // [N, K]
                   const float* bias,    // [N]
                   size_t N, size_t K);
 
+// y = epilogue(x W^T + b); `y` may be `residual`, and `stride` floats lie
+// between the beginnings of their rows. Here kBiasGelu is a polynomial within
+// 1e-4 of gelu, a tenth of what bytes can tell apart.
+using Int8Gemm =
+    void (*)(const uint8_t* codes,  // [M + kInt8SpareRows, Int8Stride(K)]
+             const Int8Row* rows,   // [M]
+             const Int8Weight& weight,
+             const float* residual,  // [M, N] or null
+             size_t M, Epilogue epilogue, float* y, size_t stride);  // [M, N]
+
+// A way to compute `gemm`.
+struct Int8Tactic {
+  const char* name;  // of one way on all tables: "avx512_vnni.far"
+  Int8Gemm gemm;
+};
+
 // Thread-safe, allocate nothing. Equal bit for bit on every table: sums are
 // exact, and what is done to them is the same sequence of fp32 operations.
 struct Int8Kernels {
@@ -62,14 +81,13 @@ struct Int8Kernels {
                    size_t M, size_t K,
                    uint8_t* codes,  // [M, Int8Stride(K)], 64-aligned
                    Int8Row* rows);  // [M]
-  // y = epilogue(x W^T + b); `y` may be `residual`. Here kBiasGelu is a
-  // polynomial within 1e-4 of gelu, a tenth of what bytes can tell apart.
-  void (*gemm)(const uint8_t* codes,  // [M + kInt8SpareRows, Int8Stride(K)]
-               const Int8Row* rows,   // [M]
-               const Int8Weight& weight,
-               const float* residual,  // [M, N] or null
-               size_t M, Epilogue epilogue,
-               float* y);  // [M, N]
+  // Quantises each row as `row` says, an Int8RowOf(); values beyond its ends
+  // get the code of the nearest, what is no number that of the low end.
+  void (*quantise_with)(Int8Row row, const float* x, size_t M, size_t K,
+                        uint8_t* codes, Int8Row* rows);
+  Int8Gemm gemm;
+  // `gemm` first, then others that give the same bits; null after the last.
+  Int8Tactic tactics[kMaxTactics];
 };
 
 }  // namespace quaver

@@ -43,7 +43,7 @@ void BM_Int8(benchmark::State& state, const Int8Kernels* int8, size_t N,
   for (auto _ : state) {
     const Int8Weight view{packed + turn * size, floats, floats + columns,
                           floats + 2 * columns, N,      K};
-    int8->gemm(codes, rows.data(), view, y.data(), M, epilogue, y.data());
+    int8->gemm(codes, rows.data(), view, y.data(), M, epilogue, y.data(), N);
     turn = (turn + 1) % copies;
     benchmark::ClobberMemory();
   }

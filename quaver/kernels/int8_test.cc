@@ -70,7 +70,7 @@ struct Product {
         packed.get(), scales.get(), sums.get(), biases.get(), N, K};
     const Guarded<float> y(M * N);
     kernels.gemm(codes.get(), rows.get(), packed_weight,
-                 Guarded(residual).get(), M, epilogue, y.get());
+                 Guarded(residual).get(), M, epilogue, y.get(), N);
     return {{codes.get(), codes.get() + M * stride},
             {rows.get(), rows.get() + M},
             {y.get(), y.get() + M * N}};
@@ -162,7 +162,7 @@ TEST_P(Int8Test, TheResidualMayBeTheResult) {
   int8().gemm(codes.get(), wanted.rows.data(),
               {packed.get(), scales.get(), sums.get(), biases.get(), product.N,
                product.K},
-              y.get(), product.M, Epilogue::kBiasResidual, y.get());
+              y.get(), product.M, Epilogue::kBiasResidual, y.get(), product.N);
   EXPECT_TRUE(std::equal(wanted.y.begin(), wanted.y.end(), y.get()));
 }
 
@@ -217,6 +217,41 @@ TEST_P(Int8Test, ProductsAreNearThoseOfFloats) {
   }
 }
 
+TEST_P(Int8Test, ColumnsMayBeComputedPanelByPanel) {
+  for (const size_t M : {1, 13, 40}) {
+    const Product product(M, 70, 33);
+    const Product::Result wanted = product.Run(int8(), Epilogue::kBiasResidual);
+    const size_t input = Int8Stride(product.K), stride = product.N + 5;
+    const Guarded<uint8_t> codes((M + kInt8SpareRows) * input);
+    std::copy(wanted.codes.begin(), wanted.codes.end(), codes.get());
+    const Guarded packed(product.pack.codes);
+    const Guarded scales(product.pack.scales), sums(product.pack.sums),
+        biases(product.pack.bias);
+    // Padded rows: what is beside the outputs stays as it is.
+    std::vector<float> y(M * stride, 99.0f);
+    for (size_t m = 0; m < M; ++m) {
+      std::copy_n(product.residual.data() + m * product.N, product.N,
+                  y.data() + m * stride);
+    }
+    for (size_t begin = 0; begin < product.N; begin += kInt8Columns) {
+      const size_t end = std::min(product.N, begin + kInt8Columns);
+      int8().gemm(
+          codes.get(), wanted.rows.data(),
+          {packed.get() + begin * input, scales.get() + begin,
+           sums.get() + begin, biases.get() + begin, end - begin, product.K},
+          y.data() + begin, M, Epilogue::kBiasResidual, y.data() + begin,
+          stride);
+    }
+    for (size_t m = 0; m < M; ++m) {
+      for (size_t n = 0; n < stride; ++n) {
+        ASSERT_EQ(y[m * stride + n],
+                  n < product.N ? wanted.y[m * product.N + n] : 99.0f)
+            << M << " rows, row " << m << ", column " << n;
+      }
+    }
+  }
+}
+
 TEST_P(Int8Test, GeluIsWithinATenThousandth) {
   constexpr size_t kCount = 32 * 750;  // over [-12, 12]
   std::vector<float> bias(kCount);
@@ -232,10 +267,59 @@ TEST_P(Int8Test, GeluIsWithinATenThousandth) {
   std::vector<float> y(kCount);
   int8().gemm(codes.get(), &row,
               {packed.get(), scales.get(), sums.get(), biases.get(), kCount, 1},
-              nullptr, 1, Epilogue::kBiasGelu, y.data());
+              nullptr, 1, Epilogue::kBiasGelu, y.data(), kCount);
   for (size_t n = 0; n < kCount; ++n) {
     const double exact = 0.5 * bias[n] * (1 + std::erf(bias[n] * M_SQRT1_2));
     ASSERT_NEAR(y[n], exact, 1e-4) << "gelu of " << bias[n];
+  }
+}
+
+TEST_P(Int8Test, ARangeMayBeGiven) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const auto& [low, high] : std::vector<std::pair<float, float>>{
+           {-1, 2}, {0, 3.5f}, {-0.17f, 40}, {-7, 0}, {0, 0}, {-1e-3f, 1e4f}}) {
+    for (const size_t K : {1, 15, 64, 70, 130}) {
+      constexpr size_t kRows = 9;
+      std::vector<float> x = Activations(kRows, K);
+      if (K == 70) x[3] = kNan, x[4] = kInfinity, x[5] = -kInfinity;
+      const Int8Row row = Int8RowOf(low, high);
+      const auto quantise = [&](const Int8Kernels& kernels) {
+        const Guarded<uint8_t> codes(kRows * Int8Stride(K));
+        const Guarded<Int8Row> rows(kRows);
+        kernels.quantise_with(row, Guarded(x).get(), kRows, K, codes.get(),
+                              rows.get());
+        for (size_t m = 0; m < kRows; ++m) {
+          EXPECT_EQ(rows.get()[m].scale, row.scale);
+          EXPECT_EQ(rows.get()[m].offset, row.offset);
+        }
+        return codes.ToVector(kRows * Int8Stride(K));
+      };
+      const std::vector<uint8_t> codes = quantise(int8());
+      EXPECT_TRUE(SameBits(codes, quantise(scalar()))) << low << ", " << high;
+      for (size_t i = 0; i < x.size(); ++i) {
+        const auto code =
+            static_cast<float>(codes[i / K * Int8Stride(K) + i % K]);
+        const float held = std::isnan(x[i]) ? low : std::clamp(x[i], low, high);
+        // The zero's rounding may cost half a step at the range's ends.
+        EXPECT_NEAR(row.scale * code + row.offset, held, 1.01f * row.scale);
+      }
+    }
+  }
+}
+
+// A row's own range is a range that may be given.
+TEST_P(Int8Test, BothWaysToQuantiseAgree) {
+  const Product product(8, 1, 100);
+  const Product::Result own = product.Run(int8(), Epilogue::kBias);
+  for (size_t m = 0; m < product.M; ++m) {
+    const Guarded<uint8_t> codes(Int8Stride(product.K));
+    Int8Row row;
+    int8().quantise_with(own.rows[m], product.x.data() + m * product.K, 1,
+                         product.K, codes.get(), &row);
+    for (size_t k = 0; k < product.K; ++k) {
+      EXPECT_NEAR(codes.get()[k], own.codes[m * Int8Stride(product.K) + k], 1);
+    }
   }
 }
 

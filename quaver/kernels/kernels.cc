@@ -43,23 +43,30 @@ bool HasAvx512Vnni() {
   return HasAvx512() && __builtin_cpu_supports("avx512vnni");
 }
 
+bool HasAvx512Bf16() { return HasAvx512Vnni() && HasFeature(1, 0, 5); }
+
 // The tiles are 8 KiB of a thread's state, for which a process has to ask.
 bool HasAmx() {
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
-  return HasAvx512Vnni() && HasFeature(0, 3, 24) && HasFeature(0, 3, 25) &&
+  return HasAvx512Bf16() && HasFeature(0, 3, 22) && HasFeature(0, 3, 24) &&
+         HasFeature(0, 3, 25) &&
          syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
 struct Tables {
-  Kernels scalar{"scalar", kDenseScalar, kInt8Scalar, kScanScalar,
-                 kTallyScalar};
-  Kernels avx2{"avx2", kDenseAvx2, kInt8Avx2, kScanAvx2, kTallyAvx2};
-  Kernels avx_vnni{"avx_vnni", kDenseAvx2, kInt8AvxVnni, kScanAvx2, kTallyAvx2};
-  Kernels avx512{"avx512", kDenseAvx512, kInt8Avx512, kScanAvx512,
-                 kTallyAvx512};
-  Kernels avx512_vnni{"avx512_vnni", kDenseAvx512, kInt8Avx512Vnni, kScanAvx512,
-                      kTallyAvx512};
-  Kernels amx{"amx", kDenseAvx512, kInt8Amx, kScanAvx512, kTallyAvx512};
+  Kernels scalar{"scalar",    kDenseScalar, kInt8Scalar,
+                 kBf16Scalar, kScanScalar,  kTallyScalar};
+  Kernels avx2{"avx2", kDenseAvx2, kInt8Avx2, kBf16Avx2, kScanAvx2, kTallyAvx2};
+  Kernels avx_vnni{"avx_vnni", kDenseAvx2, kInt8AvxVnni,
+                   kBf16Avx2,  kScanAvx2,  kTallyAvx2};
+  Kernels avx512{"avx512",    kDenseAvx512, kInt8Avx512,
+                 kBf16Avx512, kScanAvx512,  kTallyAvx512};
+  Kernels avx512_vnni{"avx512_vnni", kDenseAvx512, kInt8Avx512Vnni,
+                      kBf16Avx512,   kScanAvx512,  kTallyAvx512};
+  Kernels avx512_bf16{"avx512_bf16",   kDenseAvx512, kInt8Avx512Vnni,
+                      kBf16Avx512Bf16, kScanAvx512,  kTallyAvx512};
+  Kernels amx{"amx",    kDenseAvx512, kInt8Amx,
+              kBf16Amx, kScanAvx512,  kTallyAvx512};
   std::vector<const Kernels*> available{&scalar};
 
   Tables() {
@@ -67,6 +74,7 @@ struct Tables {
     if (HasAvxVnni()) available.push_back(&avx_vnni);
     if (HasAvx512()) available.push_back(&avx512);
     if (HasAvx512Vnni()) available.push_back(&avx512_vnni);
+    if (HasAvx512Bf16()) available.push_back(&avx512_bf16);
     if (HasAmx()) available.push_back(&amx);
   }
 };

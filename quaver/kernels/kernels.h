@@ -13,6 +13,7 @@
 #include <span>
 #include <string_view>
 
+#include "quaver/kernels/bf16.h"
 #include "quaver/kernels/dense.h"
 #include "quaver/kernels/int8.h"
 #include "quaver/kernels/scan.h"
@@ -24,6 +25,7 @@ struct Kernels {
   const char* name;  // "scalar", "avx2", "avx_vnni", "avx512", ...
   DenseKernels dense;
   Int8Kernels int8;
+  Bf16Kernels bf16;
   ScanKernels scan;
   TallyKernels tally;
 };

@@ -14,7 +14,7 @@ TEST(KernelsTest, ScalarIsAlwaysThereAndFirst) {
   EXPECT_STREQ(AvailableKernels().front()->name, "scalar");
 }
 
-TEST(KernelsTest, EveryDenseTableIsComplete) {
+TEST(KernelsTest, EveryTableIsComplete) {
   for (const Kernels* kernels : AvailableKernels()) {
     SCOPED_TRACE(kernels->name);
     EXPECT_NE(kernels->dense.packed_size, nullptr);
@@ -22,7 +22,10 @@ TEST(KernelsTest, EveryDenseTableIsComplete) {
     EXPECT_NE(kernels->dense.gemm, nullptr);
     EXPECT_NE(kernels->dense.layer_norm, nullptr);
     EXPECT_NE(kernels->int8.quantise, nullptr);
+    EXPECT_NE(kernels->int8.quantise_with, nullptr);
     EXPECT_NE(kernels->int8.gemm, nullptr);
+    EXPECT_NE(kernels->bf16.round, nullptr);
+    EXPECT_NE(kernels->bf16.gemm, nullptr);
     EXPECT_NE(kernels->dense.attention_scratch, nullptr);
     EXPECT_NE(kernels->dense.attention, nullptr);
   }

@@ -8,6 +8,8 @@ namespace {
 
 // 6 rows of two sums, two weights and one input fill 15 of 16 registers.
 constexpr size_t kTileRows = 6;
+constexpr char kName[] = "avx2";
+constexpr char kFarName[] = "avx2.far";
 
 }  // namespace
 }  // namespace quaver

@@ -8,6 +8,8 @@ namespace {
 
 // 14 rows of two sums, two weights and one input fill 31 of 32 registers.
 constexpr size_t kTileRows = 14;
+constexpr char kName[] = "avx512";
+constexpr char kFarName[] = "avx512.far";
 
 }  // namespace
 }  // namespace quaver

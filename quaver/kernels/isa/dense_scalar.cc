@@ -18,15 +18,15 @@ float Gelu(float x) {
 
 void Gemm(const float* x, const float* packed, const float* bias,
           const float* residual, size_t M, size_t N, size_t K,
-          Epilogue epilogue, float* y) {
+          Epilogue epilogue, float* y, size_t stride) {
   for (size_t m = 0; m < M; ++m) {
     for (size_t n = 0; n < N; ++n) {
       float sum = 0;
       for (size_t k = 0; k < K; ++k) sum += x[m * K + k] * packed[n * K + k];
       sum += bias[n];
       if (epilogue == Epilogue::kBiasGelu) sum = Gelu(sum);
-      if (epilogue == Epilogue::kBiasResidual) sum += residual[m * N + n];
-      y[m * N + n] = sum;
+      if (epilogue == Epilogue::kBiasResidual) sum += residual[m * stride + n];
+      y[m * stride + n] = sum;
     }
   }
 }
@@ -60,12 +60,12 @@ void Softmax(float* scores, size_t T) {
 
 size_t AttentionScratch(size_t T, size_t, size_t) { return T; }
 
-void Attention(const float* qkv, size_t T, size_t H, size_t D, float* scratch,
-               float* out) {
+void Attention(const float* qkv, size_t T, size_t H, size_t D, size_t begin,
+               size_t end, float* scratch, float* out) {
   const size_t head_width = D / H;
   const float scale = 1.0f / std::sqrt(static_cast<float>(head_width));
   for (size_t row = 0; row < T; ++row) {
-    for (size_t head = 0; head < H; ++head) {
+    for (size_t head = begin; head < end; ++head) {
       const float* query = qkv + row * 3 * D + head * head_width;
       const float* keys = qkv + D + head * head_width;        // [T, 3 * D]
       const float* values = qkv + 2 * D + head * head_width;  // [T, 3 * D]
@@ -139,8 +139,9 @@ RowSummary Summarise(const float* x, size_t N) {
 }  // namespace
 
 const DenseKernels kDenseScalar = {
-    1,         PackedSize,       Pack,      Gemm,
-    LayerNorm, AttentionScratch, Attention, AttendRowScratch,
-    AttendRow, Summarise};
+    1,         PackedSize,        Pack,
+    Gemm,      LayerNorm,         AttentionScratch,
+    Attention, AttendRowScratch,  AttendRow,
+    Summarise, {{"scalar", Gemm}}};
 
 }  // namespace quaver

@@ -1,5 +1,6 @@
 // The dense kernels over one vector type, for dense_avx2.cc and
-// dense_avx512.cc: the includer defines Vec and kTileRows beforehand.
+// dense_avx512.cc: the includer defines Vec, kTileRows and the names
+// of its two ways to compute products beforehand.
 //
 // Everything here is unnamed, so each includer compiles its own.
 #pragma once
@@ -7,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "quaver/kernels/isa/gelu_vector.h"
 #include "quaver/kernels/isa/tables.h"
 
 #if defined(__clang__)
@@ -22,36 +24,12 @@ using Float = Vec::Float;
 constexpr size_t kLanes = Vec::kLanes;
 // A panel is two vectors of outputs wide: [K, kColumns], zero-padded.
 constexpr size_t kColumns = 2 * kLanes;
-// Bytes the prefetch runs ahead of the products: at 11 rows 2 KiB are about
-// 350 cycles, the latency of memory.
-constexpr size_t kPrefetchFloats = 2048 / sizeof(float);
+// Floats the prefetch runs ahead of the products: at 11 rows 2 KiB are about
+// 350 cycles, the latency of memory. Fewer rows pass over a weight faster.
+constexpr size_t kAhead = 2048 / sizeof(float), kFarAhead = 4 * kAhead;
 
 constexpr size_t RoundUp(size_t count, size_t multiple) {
   return (count + multiple - 1) / multiple * multiple;
-}
-
-// erf(x / sqrt 2) = x P(x^2) / Q(x^2) for |x| <= 5.6, a minimax fit; beyond,
-// 1 - erf is below 3e-8. With fp32 rounding gelu is within 1e-6 everywhere
-// (the test walks over all of [-12, 12]).
-Float Gelu(Float x) {
-  const Float limit = Vec::Set(5.6f);
-  const Float z = Vec::Max(Vec::Min(x, limit), Vec::Sub(Vec::Zero(), limit));
-  const Float t = Vec::Mul(z, z);
-  Float p = Vec::Set(4.34141301e-08f);
-  p = Vec::MulAdd(p, t, Vec::Set(1.30514549e-05f));
-  p = Vec::MulAdd(p, t, Vec::Set(3.73551416e-04f));
-  p = Vec::MulAdd(p, t, Vec::Set(9.57183410e-03f));
-  p = Vec::MulAdd(p, t, Vec::Set(7.11137675e-02f));
-  p = Vec::MulAdd(p, t, Vec::Set(7.97884209e-01f));
-  Float q = Vec::Set(1.18005079e-06f);
-  q = Vec::MulAdd(q, t, Vec::Set(7.96826976e-05f));
-  q = Vec::MulAdd(q, t, Vec::Set(1.98529432e-03f));
-  q = Vec::MulAdd(q, t, Vec::Set(2.96325193e-02f));
-  q = Vec::MulAdd(q, t, Vec::Set(2.55792092e-01f));
-  q = Vec::MulAdd(q, t, Vec::Set(1.0f));
-  const Float erf = Vec::Div(Vec::Mul(z, p), q);
-  const Float half = Vec::Mul(x, Vec::Set(0.5f));
-  return Vec::MulAdd(half, erf, half);
 }
 
 // e^x for x <= 0: 2^n e^r with |r| <= ln 2 / 2 and a minimax polynomial of
@@ -112,7 +90,7 @@ struct Product {
 
 // `Rows` rows from `row` on times one panel. One accumulator an output, k
 // rising: the result does not depend on Rows.
-template <int Rows>
+template <size_t Ahead, int Rows>
 void Tile(const Product& product, size_t row, size_t column) {
   const size_t K = product.K;
   const float* panel = product.packed + column * K;
@@ -128,8 +106,8 @@ void Tile(const Product& product, size_t row, size_t column) {
   QUAVER_UNROLL
   for (int r = 0; r < Rows; ++r) sums[r][0] = sums[r][1] = Vec::Zero();
   for (size_t k = 0; k < K; ++k, panel += kColumns) {
-    Vec::Prefetch(panel + kPrefetchFloats);
-    if (kLanes == 16) Vec::Prefetch(panel + kPrefetchFloats + kLanes);
+    Vec::Prefetch(panel + Ahead);
+    if (kLanes == 16) Vec::Prefetch(panel + Ahead + kLanes);
     const Float w0 = Vec::Load(panel);
     const Float w1 = Vec::Load(panel + kLanes);
     QUAVER_UNROLL
@@ -150,18 +128,18 @@ void Tile(const Product& product, size_t row, size_t column) {
 
 using TileFunction = void (*)(const Product&, size_t row, size_t column);
 
-template <int... Rows>
+template <size_t Ahead, int... Rows>
 struct TileList {
-  static constexpr TileFunction kTiles[] = {Tile<Rows + 1>...};
+  static constexpr TileFunction kTiles[] = {Tile<Ahead, Rows + 1>...};
 };
-template <int Count, int... Rows>
-struct MakeTiles : MakeTiles<Count - 1, Count - 1, Rows...> {};
-template <int... Rows>
-struct MakeTiles<0, Rows...> : TileList<Rows...> {};
-using Tiles = MakeTiles<kTileRows>;
+template <size_t Ahead, int Count, int... Rows>
+struct MakeTiles : MakeTiles<Ahead, Count - 1, Count - 1, Rows...> {};
+template <size_t Ahead, int... Rows>
+struct MakeTiles<Ahead, 0, Rows...> : TileList<Ahead, Rows...> {};
 
 // Panels outside, rows inside: a panel (K * kColumns floats, 48 to 192 KiB)
 // comes from memory once and then from the second-level cache.
+template <size_t Ahead = kAhead>
 void Multiply(const Product& product) {
   const size_t M = product.M;
   const size_t num_blocks = (M + kTileRows - 1) / kTileRows;
@@ -169,7 +147,8 @@ void Multiply(const Product& product) {
     for (size_t block = 0; block < num_blocks; ++block) {
       const size_t begin = M * block / num_blocks;  // even shares
       const size_t end = M * (block + 1) / num_blocks;
-      Tiles::kTiles[end - begin - 1](product, begin, column);
+      MakeTiles<Ahead, kTileRows>::kTiles[end - begin - 1](product, begin,
+                                                           column);
     }
   }
 }
@@ -192,11 +171,14 @@ void Pack(const float* weight, size_t N, size_t K, float* packed) {
   PackStrided(weight, K, N, K, packed);
 }
 
-void Gemm(const float* x, const float* packed, const float* bias,
-          const float* residual, size_t M, size_t N, size_t K,
-          Epilogue epilogue, float* y) {
-  Multiply({x, K, packed, bias, residual, M, N, K, epilogue, y, N});
+template <size_t Ahead>
+void GemmAhead(const float* x, const float* packed, const float* bias,
+               const float* residual, size_t M, size_t N, size_t K,
+               Epilogue epilogue, float* y, size_t stride) {
+  Multiply<Ahead>({x, K, packed, bias, residual, M, N, K, epilogue, y, stride});
 }
+constexpr DenseGemm Gemm = GemmAhead<kAhead>;
+constexpr DenseGemm GemmFar = GemmAhead<kFarAhead>;
 
 void LayerNorm(const float* x, const float* weight, const float* bias, size_t M,
                size_t D, float epsilon, float* y) {
@@ -293,10 +275,10 @@ void AttendHead(const float* query, size_t T, size_t head_width, size_t D,
   }
 }
 
-void Attention(const float* qkv, size_t T, size_t H, size_t D, float* scratch,
-               float* out) {
+void Attention(const float* qkv, size_t T, size_t H, size_t D, size_t begin,
+               size_t end, float* scratch, float* out) {
   const size_t head_width = D / H;
-  for (size_t head = 0; head < H; ++head) {
+  for (size_t head = begin; head < end; ++head) {
     AttendHead(qkv + head * head_width, T, head_width, D, scratch,
                out + head * head_width);
   }
@@ -402,10 +384,17 @@ RowSummary Summarise(const float* x, size_t N) {
   return row;
 }
 
-constexpr DenseKernels kTable = {kColumns,  PackedSize,       Pack,
-                                 Gemm,      LayerNorm,        AttentionScratch,
-                                 Attention, AttendRowScratch, AttendRow,
-                                 Summarise};
+constexpr DenseKernels kTable = {kColumns,
+                                 PackedSize,
+                                 Pack,
+                                 Gemm,
+                                 LayerNorm,
+                                 AttentionScratch,
+                                 Attention,
+                                 AttendRowScratch,
+                                 AttendRow,
+                                 Summarise,
+                                 {{kName, Gemm}, {kFarName, GemmFar}}};
 
 }  // namespace
 }  // namespace quaver

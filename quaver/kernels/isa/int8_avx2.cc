@@ -43,6 +43,7 @@ constexpr size_t kTileRows = 4;
 
 namespace quaver {
 
-const Int8Kernels kInt8Avx2 = {Quantise, Gemm};
+const Int8Kernels kInt8Avx2 = {
+    Quantise, QuantiseWith, Gemm, {{"avx2", Gemm}, {"avx2.far", GemmFar}}};
 
 }  // namespace quaver

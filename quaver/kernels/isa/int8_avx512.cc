@@ -42,6 +42,7 @@ constexpr size_t kTileRows = 12;
 
 namespace quaver {
 
-const Int8Kernels kInt8Avx512 = {Quantise, Gemm};
+const Int8Kernels kInt8Avx512 = {
+    Quantise, QuantiseWith, Gemm, {{"avx512", Gemm}, {"avx512.far", GemmFar}}};
 
 }  // namespace quaver

@@ -6,6 +6,10 @@
 
 namespace quaver {
 
-const Int8Kernels kInt8Avx512Vnni = {Quantise, Gemm};
+const Int8Kernels kInt8Avx512Vnni = {
+    Quantise,
+    QuantiseWith,
+    Gemm,
+    {{"avx512_vnni", Gemm}, {"avx512_vnni.far", GemmFar}}};
 
 }  // namespace quaver

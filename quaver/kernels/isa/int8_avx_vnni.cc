@@ -26,6 +26,10 @@ constexpr size_t kTileRows = 6;
 
 namespace quaver {
 
-const Int8Kernels kInt8AvxVnni = {Quantise, Gemm};
+const Int8Kernels kInt8AvxVnni = {
+    Quantise,
+    QuantiseWith,
+    Gemm,
+    {{"avx_vnni", Gemm}, {"avx_vnni.far", GemmFar}}};
 
 }  // namespace quaver

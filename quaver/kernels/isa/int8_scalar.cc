@@ -40,8 +40,27 @@ void Quantise(const float* x, size_t M, size_t K, uint8_t* codes,
   }
 }
 
+void QuantiseWith(Int8Row row, const float* x, size_t M, size_t K,
+                  uint8_t* codes, Int8Row* rows) {
+  const size_t stride = Int8Stride(K);
+  const float inverse = row.scale > 0 ? 1 / row.scale : 0;
+  const auto zero = static_cast<int>(std::lrint(-row.offset * inverse));
+  const auto low = static_cast<float>(-zero);
+  const auto high = static_cast<float>(255 - zero);
+  for (size_t m = 0; m < M; ++m, x += K, codes += stride) {
+    rows[m] = row;
+    for (size_t k = 0; k < stride; ++k) {
+      float value = k < K ? x[k] * inverse : 0;
+      value = value > low ? value : low;
+      value = value < high ? value : high;
+      codes[k] = static_cast<uint8_t>(std::lrint(value) + zero);
+    }
+  }
+}
+
 void Gemm(const uint8_t* codes, const Int8Row* rows, const Int8Weight& weight,
-          const float* residual, size_t M, Epilogue epilogue, float* y) {
+          const float* residual, size_t M, Epilogue epilogue, float* y,
+          size_t y_stride) {
   const size_t N = weight.N, stride = Int8Stride(weight.K);
   for (size_t m = 0; m < M; ++m) {
     for (size_t n = 0; n < N; ++n) {
@@ -56,14 +75,16 @@ void Gemm(const uint8_t* codes, const Int8Row* rows, const Int8Weight& weight,
           std::fma(static_cast<float>(sum), rows[m].scale * weight.scales[n],
                    std::fma(rows[m].offset, weight.sums[n], weight.bias[n]));
       if (epilogue == Epilogue::kBiasGelu) value = Gelu(value);
-      if (epilogue == Epilogue::kBiasResidual) value += residual[m * N + n];
-      y[m * N + n] = value;
+      if (epilogue == Epilogue::kBiasResidual)
+        value += residual[m * y_stride + n];
+      y[m * y_stride + n] = value;
     }
   }
 }
 
 }  // namespace
 
-const Int8Kernels kInt8Scalar = {Quantise, Gemm};
+const Int8Kernels kInt8Scalar = {
+    Quantise, QuantiseWith, Gemm, {{"scalar", Gemm}}};
 
 }  // namespace quaver

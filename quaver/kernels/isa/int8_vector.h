@@ -24,7 +24,9 @@ constexpr size_t kLanes = Vec::kLanes;
 // A tile is two vectors of outputs wide: a panel or half of one.
 constexpr size_t kColumns = 2 * kLanes;
 constexpr size_t kPanelStep = 4 * kInt8Columns;  // bytes of four inputs
-constexpr size_t kPrefetchBytesAhead = 2048;
+// How far ahead of the products weights are asked for. Few rows pass over a
+// weight faster than memory answers: the far one is for them.
+constexpr size_t kAhead = 2048, kFarAhead = 8192;
 
 Float Gelu(Float x) {
   constexpr size_t kCount = sizeof(kGeluTerms) / sizeof(float);
@@ -63,6 +65,25 @@ void Quantise(const float* x, size_t M, size_t K, uint8_t* codes,
   }
 }
 
+void QuantiseWith(Int8Row row, const float* x, size_t M, size_t K,
+                  uint8_t* codes, Int8Row* rows) {
+  const size_t stride = Int8Stride(K);
+  const float inverse = row.scale > 0 ? 1 / row.scale : 0;
+  const int zero = Bytes::Round(-row.offset * inverse);
+  const Float factor = Vec::Set(inverse);
+  const Float low = Vec::Set(static_cast<float>(-zero));
+  const Float high = Vec::Set(static_cast<float>(255 - zero));
+  for (size_t m = 0; m < M; ++m, x += K, codes += stride) {
+    rows[m] = row;
+    for (size_t k = 0; k < stride; k += kLanes) {
+      const Float value = k < K ? Vec::LoadPart(x + k, K - k) : Vec::Zero();
+      // Max gives its second operand where the first is no number.
+      const Float held = Vec::Min(Vec::Max(Vec::Mul(value, factor), low), high);
+      Bytes::StoreCodes(held, zero, codes + k);
+    }
+  }
+}
+
 // One call's operands.
 struct Int8Product {
   const uint8_t* codes;
@@ -71,6 +92,7 @@ struct Int8Product {
   const float* residual;
   Epilogue epilogue;
   float* y;
+  size_t y_stride;  // and residual's
 };
 
 // What the epilogue makes of the sums of `count` outputs, a vector at most.
@@ -86,8 +108,8 @@ Float FinishVector(const Int8Product& product, size_t row, size_t column,
   if (product.epilogue == Epilogue::kBiasGelu) return Gelu(value);
   if (product.epilogue == Epilogue::kBiasResidual) {
     return Vec::Add(
-        value,
-        Vec::LoadPart(product.residual + row * weight.N + column, count));
+        value, Vec::LoadPart(product.residual + row * product.y_stride + column,
+                             count));
   }
   return value;
 }
@@ -101,14 +123,14 @@ Float FinishVector(const Int8Product& product, size_t row, size_t column,
   for (size_t r = row; r < row + num_rows; ++r, sums += columns) {
     for (size_t c = column; c < end; c += kLanes) {
       const Float sum = Bytes::LoadSums(sums + (c - column));
-      Vec::StorePart(product.y + r * N + c, end - c,
+      Vec::StorePart(product.y + r * product.y_stride + c, end - c,
                      FinishVector(product, r, c, end - c, sum));
     }
   }
 }
 
 // `Rows` rows from `row` on times the outputs from `column` on.
-template <int Rows>
+template <size_t Ahead, int Rows>
 void Tile(const Int8Product& product, size_t row, size_t column) {
   const size_t stride = Int8Stride(product.weight.K);
   const int8_t* panel = product.weight.codes +
@@ -119,8 +141,8 @@ void Tile(const Int8Product& product, size_t row, size_t column) {
   QUAVER_UNROLL
   for (int r = 0; r < Rows; ++r) sums[r][0] = sums[r][1] = Bytes::Zero();
   for (size_t k = 0; k < stride; k += 4, panel += kPanelStep) {
-    Bytes::Prefetch(panel + kPrefetchBytesAhead);
-    if (kLanes == 16) Bytes::Prefetch(panel + kPrefetchBytesAhead + 64);
+    Bytes::Prefetch(panel + Ahead);
+    if (kLanes == 16) Bytes::Prefetch(panel + Ahead + 64);
     const Bytes::Weights w0 = Bytes::LoadWeights(panel);
     const Bytes::Weights w1 = Bytes::LoadWeights(panel + 4 * kLanes);
     QUAVER_UNROLL
@@ -141,32 +163,37 @@ void Tile(const Int8Product& product, size_t row, size_t column) {
 
 using TileFunction = void (*)(const Int8Product&, size_t row, size_t column);
 
-template <int... Rows>
+template <size_t Ahead, int... Rows>
 struct TileList {
-  static constexpr TileFunction kTiles[] = {Tile<Rows + 1>...};
+  static constexpr TileFunction kTiles[] = {Tile<Ahead, Rows + 1>...};
 };
-template <int Count, int... Rows>
-struct MakeTiles : MakeTiles<Count - 1, Count - 1, Rows...> {};
-template <int... Rows>
-struct MakeTiles<0, Rows...> : TileList<Rows...> {};
-using Tiles = MakeTiles<kTileRows>;
+template <size_t Ahead, int Count, int... Rows>
+struct MakeTiles : MakeTiles<Ahead, Count - 1, Count - 1, Rows...> {};
+template <size_t Ahead, int... Rows>
+struct MakeTiles<Ahead, 0, Rows...> : TileList<Ahead, Rows...> {};
 
 // Panels outside, rows inside: a panel comes from memory once.
+template <size_t Ahead>
 void Multiply(const Int8Product& product, size_t M) {
   const size_t num_blocks = (M + kTileRows - 1) / kTileRows;
   for (size_t column = 0; column < product.weight.N; column += kColumns) {
     for (size_t block = 0; block < num_blocks; ++block) {
       const size_t begin = M * block / num_blocks;  // even shares
       const size_t end = M * (block + 1) / num_blocks;
-      Tiles::kTiles[end - begin - 1](product, begin, column);
+      MakeTiles<Ahead, kTileRows>::kTiles[end - begin - 1](product, begin,
+                                                           column);
     }
   }
 }
 
-void Gemm(const uint8_t* codes, const Int8Row* rows, const Int8Weight& weight,
-          const float* residual, size_t M, Epilogue epilogue, float* y) {
-  Multiply({codes, rows, weight, residual, epilogue, y}, M);
+template <size_t Ahead>
+void GemmAhead(const uint8_t* codes, const Int8Row* rows,
+               const Int8Weight& weight, const float* residual, size_t M,
+               Epilogue epilogue, float* y, size_t y_stride) {
+  Multiply<Ahead>({codes, rows, weight, residual, epilogue, y, y_stride}, M);
 }
+constexpr Int8Gemm Gemm = GemmAhead<kAhead>;
+constexpr Int8Gemm GemmFar = GemmAhead<kFarAhead>;
 
 }  // namespace
 }  // namespace quaver

@@ -1,6 +1,7 @@
 // The parts of the tables, one source each: isa/<part>_<name>.cc.
 #pragma once
 
+#include "quaver/kernels/bf16.h"
 #include "quaver/kernels/dense.h"
 #include "quaver/kernels/int8.h"
 #include "quaver/kernels/scan.h"
@@ -24,6 +25,12 @@ extern const Int8Kernels kInt8AvxVnni;     // AVX2, AVX-VNNI
 extern const Int8Kernels kInt8Avx512;      // AVX-512 F, BW, DQ, VL
 extern const Int8Kernels kInt8Avx512Vnni;  // and VNNI
 extern const Int8Kernels kInt8Amx;         // and AMX-TILE, AMX-INT8
+
+extern const Bf16Kernels kBf16Scalar;
+extern const Bf16Kernels kBf16Avx2;
+extern const Bf16Kernels kBf16Avx512;      // AVX-512 F, BW, DQ, VL
+extern const Bf16Kernels kBf16Avx512Bf16;  // and BF16
+extern const Bf16Kernels kBf16Amx;         // and AMX-TILE, AMX-BF16
 
 extern const ScanKernels kScanScalar;
 extern const ScanKernels kScanAvx2;    // AVX2, FMA
