@@ -13,7 +13,7 @@ namespace quaver {
 
 // What a plan is to Artifact::Open.
 inline constexpr char kPlanFormat[] = "quaver.plan";
-inline constexpr int kPlanVersion = 1;
+inline constexpr int kPlanVersion = 2;  // 1: int8 and fp32
 
 // Immutable, thread-safe.
 class ModelFiles {

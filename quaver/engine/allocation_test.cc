@@ -1,4 +1,5 @@
-// Test that encoding allocates nothing: it counts every operator new.
+// Tests that encoding and generation allocate nothing, or what their contract
+// says: they count every operator new.
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 
 #include "quaver/engine/bart.h"
 #include "quaver/engine/bert.h"
+#include "quaver/engine/generation.h"
 #include "quaver/engine/tiny_bart.h"
 #include "quaver/engine/tiny_bert.h"
 
@@ -58,7 +60,7 @@ TEST(AllocationTest, EncodeAllocatesNothing) {
   tiny.Wrap("pooling_mode_mean_tokens", /*normalize=*/true);
   tiny.WriteTo(folder);
   for (const Kernels* kernels : AvailableKernels()) {
-    for (const Precision precision : {Precision::kFp32, Precision::kInt8}) {
+    for (const Precision precision : kPrecisions) {
       const auto model = BertModel::Load(folder, *kernels, {precision, {}});
       ASSERT_TRUE(model.ok()) << model.status();
       const std::vector<int32_t> ids(400, 3);
@@ -78,7 +80,7 @@ TEST(AllocationTest, EncodeAllocatesNothing) {
 TEST(AllocationTest, DecodeAllocatesNothing) {
   const std::string folder = testing::TempDir() + "/quaver_bart_allocation";
   TinyBart().WriteTo(folder);
-  for (const Precision precision : {Precision::kFp32, Precision::kInt8}) {
+  for (const Precision precision : kPrecisions) {
     const auto model = BartModel::Load(folder, BestKernels(), {precision, {}});
     ASSERT_TRUE(model.ok()) << model.status();
     BartCache cache(**model, {8, 8});
@@ -93,6 +95,84 @@ TEST(AllocationTest, DecodeAllocatesNothing) {
     (*model)->Decode({start, zero, zero, zero, one, zero, four}, workspace,
                      cache, logits);
     EXPECT_EQ(num_allocations, before) << Name(precision);
+  }
+}
+
+TEST(AllocationTest, TeamsAllocateNothing) {
+  Team team({.threads = 2, .limit = 2});
+  const int before = num_allocations;
+  std::atomic<int> parts{0};
+  for (int call = 0; call < 100; ++call) {
+    team.Run(8, [&](size_t, size_t) { ++parts; });
+  }
+  EXPECT_EQ(num_allocations, before);
+  EXPECT_EQ(parts, 800);
+}
+
+// Requests of 2 to 9 tokens, each with what `fill` adds.
+template <typename Fill>
+std::vector<GenerationRequest> Requests(const Fill& fill) {
+  std::vector<GenerationRequest> requests;
+  for (uint64_t i = 0; i < 8; ++i) {
+    GenerationRequest request = {.id = i, .source = {0}};
+    for (uint64_t t = 0; t < i; ++t) {
+      request.source.push_back(static_cast<int32_t>(4 + (7 * i + t) % 50));
+    }
+    request.source.push_back(2);
+    fill(&request);
+    requests.push_back(std::move(request));
+  }
+  return requests;
+}
+
+// Allocations from Add to the last answer.
+int CountGeneration(Generator& generator,
+                    std::vector<GenerationRequest> requests) {
+  std::vector<Generated> done;
+  done.reserve(requests.size());
+  const int before = num_allocations;
+  for (GenerationRequest& request : requests) {
+    // Two at a time, so that they are at different steps.
+    while (generator.num_active() == 2) generator.Step(&done);
+    EXPECT_TRUE(generator.Add(std::move(request)).ok());
+    generator.Step(&done);
+  }
+  while (!generator.idle()) generator.Step(&done);
+  const int count = num_allocations - before;
+  EXPECT_EQ(done.size(), requests.size());
+  return count;
+}
+
+TEST(AllocationTest, GenerationAllocatesItsAnswers) {
+  const std::string folder = testing::TempDir() + "/quaver_bart_generation";
+  TinyBart().WriteTo(folder);
+  GeneratorLimits limits;
+  limits.max_requests = 2;
+  limits.max_source_tokens = 12;
+  limits.max_target_tokens = 20;
+  limits.max_scored_tokens = 20;
+  for (const Precision precision : kPrecisions) {
+    for (const int threads : {1, 2}) {
+      const auto model =
+          BartModel::Load(folder, BestKernels(), {precision, {}});
+      ASSERT_TRUE(model.ok()) << model.status();
+      Generator generator(
+          **model, limits,
+          {.threads = threads, .limit = threads, .least_shared = 0});
+      const auto greedy = Requests([](GenerationRequest*) {});
+      const auto drafted = Requests([](GenerationRequest* request) {
+        request->drafts = {request->source, {0, 5, 6, 7, 2}};
+        request->options.no_repeat_ngram_size = 3;
+        request->options.min_new_tokens = 4;
+      });
+      const auto scored = Requests([](GenerationRequest* request) {
+        request->scored = {request->source};
+      });
+      // The tokens of each answer; scores of the scored texts.
+      EXPECT_EQ(CountGeneration(generator, greedy), 8) << Name(precision);
+      EXPECT_EQ(CountGeneration(generator, drafted), 8) << Name(precision);
+      EXPECT_EQ(CountGeneration(generator, scored), 16) << Name(precision);
+    }
   }
 }
 

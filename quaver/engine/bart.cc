@@ -2,6 +2,7 @@
 #include "quaver/engine/bart.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -9,6 +10,9 @@
 #include "quaver/base/check.h"
 #include "quaver/engine/internal/arena.h"
 #include "quaver/engine/internal/bart_weights.h"
+#include "quaver/engine/internal/logit_summary.h"
+#include "quaver/engine/internal/plan_parts.h"
+#include "quaver/engine/internal/product_names.h"
 
 namespace quaver {
 namespace {
@@ -23,16 +27,20 @@ struct BartCache::Buffers {
   std::vector<float*> sources;  // [source_tokens, 2 * D] of each layer
   std::vector<float*> slots;    // [slots, 2 * D] of each layer
 
-  Buffers(const BartConfig& config, const Size& size) : arena(0) {
-    const auto layers = static_cast<size_t>(config.decoder_layers);
+  Buffers(const BartConfig& config, const Size& size)
+      : arena(Floats(config, size)) {
     const size_t pair = 2 * static_cast<size_t>(config.width);
-    arena =
-        FloatArena(layers * (FloatArena::Rounded(size.source_tokens * pair) +
-                             FloatArena::Rounded(size.slots * pair)));
-    for (size_t i = 0; i < layers; ++i) {
+    for (int i = 0; i < config.decoder_layers; ++i) {
       sources.push_back(arena.Take(size.source_tokens * pair));
       slots.push_back(arena.Take(size.slots * pair));
     }
+  }
+
+  static size_t Floats(const BartConfig& config, const Size& size) {
+    const size_t pair = 2 * static_cast<size_t>(config.width);
+    return static_cast<size_t>(config.decoder_layers) *
+           (FloatArena::Rounded(size.source_tokens * pair) +
+            FloatArena::Rounded(size.slots * pair));
   }
 };
 
@@ -41,32 +49,58 @@ BartCache::BartCache(const BartModel& model, const Size& size)
 BartCache::~BartCache() = default;
 BartCache::BartCache(BartCache&&) noexcept = default;
 
-// M is the most rows of a call.
-struct BartWorkspace::Buffers : LayerBuffers {
-  Buffers(const BartConfig& config, const DenseKernels& dense, size_t M)
-      : LayerBuffers(M, static_cast<size_t>(config.width),
-                     static_cast<size_t>(
-                         std::max({3 * config.width, config.encoder_inner,
-                                   config.decoder_inner})),
-                     ScratchFloats(config, dense, M)) {}
+size_t BartCache::bytes() const { return buffers_->arena.bytes(); }
+size_t BartCache::Bytes(const BartConfig& config, const Size& size) {
+  return FloatArena::Bytes(Buffers::Floats(config, size));
+}
 
-  static size_t ScratchFloats(const BartConfig& config,
-                              const DenseKernels& dense, size_t M) {
-    const auto positions = static_cast<size_t>(config.max_positions);
-    return std::max(
-        dense.attention_scratch(std::min(M, positions),
-                                static_cast<size_t>(config.encoder_heads),
-                                static_cast<size_t>(config.width)),
-        dense.attend_row_scratch(positions));
-  }
+struct BartWorkspace::Buffers : LayerBuffers {
+  using LayerBuffers::LayerBuffers;
 };
 
-BartWorkspace::BartWorkspace(const BartModel& model, size_t max_rows)
+namespace {
+
+LayerSizes SizesOf(const BartConfig& config, const Kernels& kernels, size_t M) {
+  const auto D = static_cast<size_t>(config.width);
+  const auto positions = static_cast<size_t>(config.max_positions);
+  const size_t attention = kernels.dense.attention_scratch(
+      std::min(M, positions), static_cast<size_t>(config.encoder_heads), D);
+  return {
+      .M = M,
+      .D = D,
+      .inner = static_cast<size_t>(std::max(
+          {3 * config.width, config.encoder_inner, config.decoder_inner})),
+      .scratch =
+          std::max({attention, kernels.dense.attend_row_scratch(positions),
+                    M * kSummaryColumns}),
+      .summaries = M * NumSummaries(static_cast<size_t>(config.vocab_size))};
+}
+
+}  // namespace
+
+BartWorkspace::BartWorkspace(const BartModel& model, size_t max_rows,
+                             const TeamConfig& team)
     : max_rows_(max_rows),
-      buffers_(std::make_unique<Buffers>(model.config(), model.kernels().dense,
-                                         max_rows)) {}
+      buffers_(std::make_unique<Buffers>(
+          SizesOf(model.config(), model.kernels(), max_rows), team)) {}
 BartWorkspace::~BartWorkspace() = default;
 BartWorkspace::BartWorkspace(BartWorkspace&&) noexcept = default;
+
+void BartWorkspace::Observe(const BartModel& model, ProductObserver observer) {
+  buffers_->observer = nullptr;
+  if (observer == nullptr) return;
+  ProductNames names;
+  VisitBart(model.weights(), names);
+  buffers_->observer = std::move(names).Observer(std::move(observer));
+}
+
+size_t BartWorkspace::num_threads() const { return buffers_->team->size(); }
+size_t BartWorkspace::bytes() const { return buffers_->arena.bytes(); }
+
+size_t BartWorkspace::Bytes(const BartConfig& config, const Kernels& kernels,
+                            size_t max_rows, const TeamConfig& team) {
+  return LayerBuffers::Bytes(SizesOf(config, kernels, max_rows), team);
+}
 
 namespace {
 
@@ -91,6 +125,9 @@ struct DecoderPass : LayerPass {
   size_t H;
 };
 
+// A key and a value that a row attends to, in products of bytes.
+constexpr size_t kKeyWork = 16;
+
 // Keys and values to their slots, then each row to what it sees.
 void AttendToPast(const DecoderPass& pass, float* slots) {
   const size_t D = pass.D;
@@ -98,26 +135,33 @@ void AttendToPast(const DecoderPass& pass, float* slots) {
     std::memcpy(slots + pass.rows.slots[m] * 2 * D,
                 pass.buffers.wide + m * 3 * D + D, 2 * D * sizeof(float));
   }
-  for (size_t m = 0; m < pass.M; ++m) {
-    const uint32_t begin = pass.rows.seen_offsets[m];
-    const uint32_t end = pass.rows.seen_offsets[m + 1];
-    pass.kernels.dense.attend_row(
-        pass.buffers.wide + m * 3 * D, slots, slots + D, 2 * D,
-        pass.rows.seen.data() + begin, end - begin, pass.H, D,
-        pass.buffers.scratch, pass.buffers.context + m * D);
-  }
+  const size_t work = pass.rows.seen.size() * D * kKeyWork;
+  pass.Share(pass.M, 1, work, [&](size_t first, size_t last, float* scratch) {
+    for (size_t m = first; m < last; ++m) {
+      const uint32_t begin = pass.rows.seen_offsets[m];
+      const uint32_t end = pass.rows.seen_offsets[m + 1];
+      pass.kernels.dense.attend_row(
+          pass.buffers.wide + m * 3 * D, slots, slots + D, 2 * D,
+          pass.rows.seen.data() + begin, end - begin, pass.H, D, scratch,
+          pass.buffers.context + m * D);
+    }
+  });
 }
 
 void AttendToSource(const DecoderPass& pass, const float* sources) {
   const size_t D = pass.D;
-  for (size_t m = 0; m < pass.M; ++m) {
-    const uint32_t begin = pass.rows.source_begin[m];
-    const uint32_t end = pass.rows.source_end[m];
-    const float* keys = sources + begin * 2 * D;
-    pass.kernels.dense.attend_row(
-        pass.buffers.wide + m * D, keys, keys + D, 2 * D, nullptr, end - begin,
-        pass.H, D, pass.buffers.scratch, pass.buffers.context + m * D);
-  }
+  const size_t tokens = pass.rows.source_end[0] - pass.rows.source_begin[0];
+  const size_t work = pass.M * tokens * D * kKeyWork;
+  pass.Share(pass.M, 1, work, [&](size_t first, size_t last, float* scratch) {
+    for (size_t m = first; m < last; ++m) {
+      const uint32_t begin = pass.rows.source_begin[m];
+      const uint32_t end = pass.rows.source_end[m];
+      const float* keys = sources + begin * 2 * D;
+      pass.kernels.dense.attend_row(pass.buffers.wide + m * D, keys, keys + D,
+                                    2 * D, nullptr, end - begin, pass.H, D,
+                                    scratch, pass.buffers.context + m * D);
+    }
+  });
 }
 
 void RunLayer(const DecoderPass& pass, const DecoderLayer& layer,
@@ -133,7 +177,7 @@ void RunLayer(const DecoderPass& pass, const DecoderLayer& layer,
   AttendToSource(pass, sources);
   pass.AddAndNormalise(layer.cross_output, pass.buffers.context,
                        layer.cross_norm);
-  pass.FeedForward(own);
+  FeedForward(pass, own);
 }
 
 void CheckRows(const BartConfig& config, const BartCache::Size& size,
@@ -174,9 +218,8 @@ BartModel::~BartModel() = default;
 const BartConfig& BartModel::config() const { return weights_->config; }
 const Kernels& BartModel::kernels() const { return *weights_->kernels; }
 
-void BartModel::Encode(const TokenBatch& batch,
-                       std::span<const uint32_t> firsts,
-                       BartWorkspace& workspace, BartCache& cache) const {
+LayerPass BartModel::RunEncoder(const TokenBatch& batch,
+                                BartWorkspace& workspace) const {
   const BartWorkspace::Buffers& buffers = *workspace.buffers_;
   const BartConfig& config = weights_->config;
   const auto D = static_cast<size_t>(config.width);
@@ -184,14 +227,12 @@ void BartModel::Encode(const TokenBatch& batch,
   const size_t M = batch.offsets.back() - base;
   QUAVER_CHECK(M <= workspace.max_rows());
   QUAVER_CHECK(batch.offsets.back() <= batch.ids.size());
-  QUAVER_CHECK(firsts.size() + 1 == batch.offsets.size());
   const EncoderPass pass{{kernels(), buffers, M, D, kNormEpsilon},
                          batch.offsets,
                          static_cast<size_t>(config.encoder_heads)};
   for (size_t b = 0; b + 1 < batch.offsets.size(); ++b) {
     const uint32_t begin = batch.offsets[b], end = batch.offsets[b + 1];
     QUAVER_CHECK(begin < end);
-    QUAVER_CHECK(firsts[b] + (end - begin) <= cache.size().source_tokens);
     for (uint32_t t = begin; t < end; ++t) {
       EmbedRow(*weights_, weights_->encoder_embedding, batch.ids[t], t - begin,
                buffers.hidden + (t - base) * D);
@@ -199,26 +240,64 @@ void BartModel::Encode(const TokenBatch& batch,
   }
   pass.Apply(weights_->encoder_embedding.norm, buffers.hidden);
   for (const EncoderLayer& layer : weights_->encoder) RunLayer(pass, layer);
+  return pass;
+}
+
+void BartModel::PutSources(const LayerPass& pass,
+                           std::span<const uint32_t> offsets,
+                           std::span<const uint32_t> firsts,
+                           BartCache& cache) const {
+  const size_t pair = 2 * pass.D;
+  QUAVER_CHECK(firsts.size() + 1 == offsets.size());
+  for (size_t b = 0; b < firsts.size(); ++b) {
+    QUAVER_CHECK(firsts[b] + (offsets[b + 1] - offsets[b]) <=
+                 cache.size().source_tokens);
+  }
   for (size_t i = 0; i < weights_->decoder.size(); ++i) {
-    pass.Apply(weights_->decoder[i].cross_kv, buffers.hidden, Epilogue::kBias,
-               nullptr, buffers.wide);
+    pass.Apply(weights_->decoder[i].cross_kv, pass.buffers.hidden,
+               Epilogue::kBias, nullptr, pass.buffers.wide);
     for (size_t b = 0; b < firsts.size(); ++b) {
-      const size_t begin = batch.offsets[b] - base;
-      const size_t end = batch.offsets[b + 1] - base;
-      std::copy(buffers.wide + begin * 2 * D, buffers.wide + end * 2 * D,
-                cache.buffers_->sources[i] + size_t{firsts[b]} * 2 * D);
+      const size_t begin = offsets[b] - offsets[0];
+      const size_t end = offsets[b + 1] - offsets[0];
+      std::copy(pass.buffers.wide + begin * pair,
+                pass.buffers.wide + end * pair,
+                cache.buffers_->sources[i] + size_t{firsts[b]} * pair);
     }
   }
 }
 
-void BartModel::Decode(const DecoderRows& rows, BartWorkspace& workspace,
-                       BartCache& cache, std::span<float> logits) const {
+void BartModel::Encode(const TokenBatch& batch,
+                       std::span<const uint32_t> firsts,
+                       BartWorkspace& workspace, BartCache& cache) const {
+  PutSources(RunEncoder(batch, workspace), batch.offsets, firsts, cache);
+}
+
+void BartModel::EncodeStates(const TokenBatch& batch, BartWorkspace& workspace,
+                             std::span<float> states) const {
+  const LayerPass pass = RunEncoder(batch, workspace);
+  QUAVER_CHECK(states.size() == pass.M * pass.D);
+  std::copy_n(pass.buffers.hidden, states.size(), states.data());
+}
+
+void BartModel::PutSource(std::span<const float> states, uint32_t first,
+                          BartWorkspace& workspace, BartCache& cache) const {
+  const auto D = static_cast<size_t>(config().width);
+  const size_t M = states.size() / D;
+  QUAVER_CHECK(states.size() == M * D && M > 0 && M <= workspace.max_rows());
+  const LayerPass pass{kernels(), *workspace.buffers_, M, D, kNormEpsilon};
+  std::copy(states.begin(), states.end(), pass.buffers.hidden);
+  const std::array<uint32_t, 2> offsets = {0, static_cast<uint32_t>(M)};
+  PutSources(pass, offsets, {&first, 1}, cache);
+}
+
+LayerPass BartModel::RunDecoder(const DecoderRows& rows,
+                                BartWorkspace& workspace,
+                                BartCache& cache) const {
   const BartWorkspace::Buffers& buffers = *workspace.buffers_;
   const BartConfig& config = weights_->config;
   const auto D = static_cast<size_t>(config.width);
   const size_t M = rows.tokens.size();
   QUAVER_CHECK(M <= workspace.max_rows());
-  QUAVER_CHECK(logits.size() == M * static_cast<size_t>(config.vocab_size));
   CheckRows(config, cache.size(), rows);
   const DecoderPass pass{{kernels(), buffers, M, D, kNormEpsilon},
                          rows,
@@ -232,7 +311,20 @@ void BartModel::Decode(const DecoderRows& rows, BartWorkspace& workspace,
     RunLayer(pass, weights_->decoder[i], cache.buffers_->sources[i],
              cache.buffers_->slots[i]);
   }
-  pass.Apply(weights_->output, buffers.hidden, Epilogue::kBias, nullptr,
+  return pass;
+}
+
+void BartModel::Decode(const DecoderRows& rows, BartWorkspace& workspace,
+                       BartCache& cache, const LogitQueries& queries) const {
+  const LayerPass pass = RunDecoder(rows, workspace, cache);
+  Summarise(pass, weights_->output, queries);
+}
+
+void BartModel::Decode(const DecoderRows& rows, BartWorkspace& workspace,
+                       BartCache& cache, std::span<float> logits) const {
+  const LayerPass pass = RunDecoder(rows, workspace, cache);
+  QUAVER_CHECK(logits.size() == pass.M * weights_->output.N);
+  pass.Apply(weights_->output, pass.buffers.hidden, Epilogue::kBias, nullptr,
              logits.data());
 }
 

@@ -4,7 +4,7 @@
 //   BartCache cache(*model, {.source_tokens = 64, .slots = 64});
 //   BartWorkspace workspace(*model, /*max_rows=*/64);
 //   model->Encode({ids, offsets}, firsts, workspace, cache);
-//   model->Decode(rows, workspace, cache, logits);
+//   model->Decode(rows, workspace, cache, {summaries});
 //
 // generation.h is what most callers want.
 #pragma once
@@ -18,6 +18,7 @@
 
 #include "quaver/base/status.h"
 #include "quaver/engine/bert.h"  // TokenBatch
+#include "quaver/engine/product_observer.h"
 #include "quaver/kernels/kernels.h"
 
 namespace quaver {
@@ -47,6 +48,7 @@ absl::StatusOr<BartConfig> ReadBartConfig(const std::string& path);
 class BartWorkspace;
 class BartCache;
 struct BartWeights;
+struct LayerPass;
 
 // Target tokens to compute, M rows, of one or several requests. Row r is a
 // token at a position of its request's target; it reads the keys of its own
@@ -62,6 +64,22 @@ struct DecoderRows {
   std::span<const uint32_t> seen_offsets;  // [M + 1]
   std::span<const uint32_t> source_begin;  // [M] rows of the cache
   std::span<const uint32_t> source_end;    // [M]
+};
+
+// A token that might come after a row.
+struct RowToken {
+  uint32_t row = 0;
+  int32_t token = 0;
+};
+
+// What a call tells of its rows' logits, which are never stored: of the token
+// after each row, final_logits_bias included.
+struct LogitQueries {
+  std::span<RowSummary> summaries;  // [M], out
+  // Logits that count as minus infinity.
+  std::span<const RowToken> banned;
+  std::span<const RowToken> wanted;
+  std::span<float> wanted_logits;  // of each wanted one, out
 };
 
 // Immutable after Load, shared by all threads.
@@ -92,16 +110,38 @@ class BartModel {
               std::span<const uint32_t> firsts,  // [B]
               BartWorkspace& workspace, BartCache& cache) const;
 
-  // The logits of the token after each row, final_logits_bias included.
-  // REQUIRES: at most the workspace's rows; ids, positions, slots and source
-  // rows in range; seen slots written before or by this call. Allocates
-  // nothing. A row's logits do not depend on the other rows of the call, on
-  // where its slots lie, or on how many calls its target took.
+  // Encode's two halves, bit for bit, for callers that keep what is between
+  // them: the encoder's last states, one row a token; and their keys and
+  // values, which go to the source rows from `first` on. REQUIRES: as Encode;
+  // states of at most the workspace's rows, at least one.
+  void EncodeStates(const TokenBatch& batch, BartWorkspace& workspace,
+                    std::span<float> states) const;  // [T, D]
+  void PutSource(std::span<const float> states,      // [S, D]
+                 uint32_t first, BartWorkspace& workspace,
+                 BartCache& cache) const;
+
+  // Answers the queries. REQUIRES: at most the workspace's rows; ids,
+  // positions, slots and source rows in range; seen slots written before or by
+  // this call. Allocates nothing. A row's logits do not depend on the other
+  // rows of the call, on where its slots lie, or on how many calls its target
+  // took; nor does its summary, whose sum is that of the sums of 1,024 logits.
+  void Decode(const DecoderRows& rows, BartWorkspace& workspace,
+              BartCache& cache, const LogitQueries& queries) const;
+  // The same, with all logits instead.
   void Decode(const DecoderRows& rows, BartWorkspace& workspace,
               BartCache& cache, std::span<float> logits) const;  // [M, V]
 
  private:
   explicit BartModel(std::unique_ptr<const BartWeights> weights);
+  // Leaves the states in the workspace.
+  LayerPass RunEncoder(const TokenBatch& batch, BartWorkspace& workspace) const;
+  void PutSources(const LayerPass& pass,
+                  std::span<const uint32_t> offsets,  // [B + 1]
+                  std::span<const uint32_t> firsts,   // [B]
+                  BartCache& cache) const;
+  // All but the output layer.
+  LayerPass RunDecoder(const DecoderRows& rows, BartWorkspace& workspace,
+                       BartCache& cache) const;
 
   std::unique_ptr<const BartWeights> weights_;
 };
@@ -118,6 +158,9 @@ class BartCache {
   ~BartCache();
   BartCache(BartCache&&) noexcept;
   const Size& size() const { return size_; }
+  // What it took from the system, and what one of that size takes.
+  size_t bytes() const;
+  static size_t Bytes(const BartConfig& config, const Size& size);
 
  private:
   friend class BartModel;
@@ -129,11 +172,22 @@ class BartCache {
 // Every other mutable byte of a call. One a thread.
 class BartWorkspace {
  public:
-  // For calls of at most `max_rows` source or target tokens.
-  BartWorkspace(const BartModel& model, size_t max_rows);
+  // For calls of at most `max_rows` source or target tokens, computed by a
+  // team of its own, see team.h; its size changes no bit of what comes out.
+  BartWorkspace(const BartModel& model, size_t max_rows,
+                const TeamConfig& team = {});
   ~BartWorkspace();
   BartWorkspace(BartWorkspace&&) noexcept;
+  // Of the products of calls to come, which are the model's it was made for;
+  // null ends it.
+  void Observe(const BartModel& model, ProductObserver observer);
   size_t max_rows() const { return max_rows_; }
+  size_t num_threads() const;
+  // What it took from the system, beside the threads' stacks, and what one of
+  // that configuration takes.
+  size_t bytes() const;
+  static size_t Bytes(const BartConfig& config, const Kernels& kernels,
+                      size_t max_rows, const TeamConfig& team = {});
 
  private:
   friend class BartModel;

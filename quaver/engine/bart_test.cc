@@ -156,6 +156,23 @@ class BartTest
     return logits;
   }
 
+  // Of the token after the decoder's start, to the sources [begin, end).
+  std::vector<float> FirstLogits(BartCache& cache, uint32_t begin, uint32_t end,
+                                 BartWorkspace& workspace) {
+    const int32_t token = 2;
+    const uint32_t zero = 0, seen_offsets[] = {0, 1};
+    std::vector<float> logits(TinyBart::kVocabulary);
+    model_->Decode({{&token, 1},
+                    {&zero, 1},
+                    {&zero, 1},
+                    {&zero, 1},
+                    seen_offsets,
+                    {&begin, 1},
+                    {&end, 1}},
+                   workspace, cache, logits);
+    return logits;
+  }
+
   std::unique_ptr<const BartModel> model_;
 };
 
@@ -168,7 +185,7 @@ INSTANTIATE_TEST_SUITE_P(
     Isa, BartTest,
     testing::Combine(testing::ValuesIn(AvailableKernels().begin(),
                                        AvailableKernels().end()),
-                     testing::Values(Precision::kFp32, Precision::kInt8)),
+                     testing::ValuesIn(kPrecisions)),
     [](const auto& info) { return NameOf(info.param); });
 
 TEST_P(BartTest, RowsDoNotDependOnCallsOrSlots) {
@@ -196,23 +213,26 @@ TEST_P(BartTest, SourcesAreReadTogetherAsAlone) {
     const uint32_t beginning = 0;
     model_->Encode({ids, std::span(offsets).subspan(b, 2)}, {&beginning, 1},
                    workspace, alone);
-    const auto decode = [&](BartCache& cache, uint32_t first) {
-      const int32_t token = 2;
-      const uint32_t zero = 0, ends[] = {0, 1},
-                     to = first + offsets[b + 1] - offsets[b];
-      std::vector<float> logits(TinyBart::kVocabulary);
-      model_->Decode({{&token, 1},
-                      {&zero, 1},
-                      {&zero, 1},
-                      {&zero, 1},
-                      ends,
-                      {&first, 1},
-                      {&to, 1}},
-                     workspace, cache, logits);
-      return logits;
-    };
-    EXPECT_EQ(decode(together, firsts[b]), decode(alone, 0)) << b;
+    const uint32_t size = offsets[b + 1] - offsets[b];
+    EXPECT_EQ(FirstLogits(together, firsts[b], firsts[b] + size, workspace),
+              FirstLogits(alone, 0, size, workspace))
+        << b;
   }
+}
+
+TEST_P(BartTest, EncodesInTwoHalvesAsInOne) {
+  BartWorkspace workspace(*model_, 32);
+  const std::vector<int32_t> ids = {0, 5, 6, 2, 0, 9, 2};
+  const std::vector<uint32_t> offsets = {0, 4, 7};
+  const std::vector<uint32_t> firsts = {0, 4};
+  BartCache whole(*model_, {16, 4}), halves(*model_, {16, 4});
+  model_->Encode({ids, offsets}, firsts, workspace, whole);
+  std::vector<float> states(ids.size() * TinyBart::kWidth);
+  model_->EncodeStates({ids, offsets}, workspace, states);
+  const auto second = std::span(states).subspan(4 * TinyBart::kWidth);
+  model_->PutSource(second, 5, workspace, halves);
+  EXPECT_EQ(FirstLogits(halves, 5, 8, workspace),
+            FirstLogits(whole, 4, 7, workspace));
 }
 
 }  // namespace

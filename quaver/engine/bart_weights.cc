@@ -21,9 +21,9 @@ struct DecoderLayerViews {
 
   void Choose(const Precisions& precisions, const std::string& name) {
     own.Choose(precisions, name);
-    cross_query.precision = precisions.Of(name + ".cross_query");
-    cross_kv.precision = precisions.Of(name + ".cross_kv");
-    cross_output.precision = precisions.Of(name + ".cross_output");
+    cross_query.Choose(precisions, name + ".cross_query");
+    cross_kv.Choose(precisions, name + ".cross_kv");
+    cross_output.Choose(precisions, name + ".cross_output");
   }
   size_t Measure(const Kernels& kernels) const {
     size_t floats = own.Measure(kernels) + Packer::MeasureNorm(cross_output.N);
@@ -205,6 +205,9 @@ absl::StatusOr<std::unique_ptr<const BartWeights>> LoadBartWeights(
   }
   weights->output =
       packer.PackLinear(weights->words, bias.data(), V, D, output);
+  if (weights->output.precision == Precision::kInt8) {
+    weights->output.range = precisions.RangeOf("output");
+  }
   for (const Side& side : sides) {
     side.embedding->norm = packer.CopyNorm(side.norm);
   }

@@ -15,6 +15,7 @@ namespace {
 
 // Worse than any answer: of beams that do not count.
 constexpr float kHopeless = -1e9f;
+constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 struct Beam {
   std::vector<int32_t> tokens;  // the decoder's start first
@@ -123,16 +124,17 @@ void BeamSearch::Impl::Score(const BeamOptions& options, size_t source_tokens) {
   for (size_t b = 0; b < beams.size(); ++b) {
     const auto own = std::span(scores).subspan(b * V, V);
     const auto forced =
-        ForcedToken(config, options.generation, beams[b].tokens);
+        ForcedToken(config, options.generation, beams[b].tokens.size());
     if (forced) {
-      std::fill(own.begin(), own.end(),
-                -std::numeric_limits<float>::infinity());
+      std::fill(own.begin(), own.end(), kNever);
       own[static_cast<size_t>(*forced)] = beams[b].score;
       continue;
     }
     const RowSummary row = model.kernels().dense.summarise(own.data(), V);
     const float sum = row.greatest[0] + std::log(row.sum);
-    BanTokens(config, options.generation, beams[b].tokens, own.data());
+    ForEachBanned(
+        config, options.generation, beams[b].tokens,
+        [&](int32_t token) { own[static_cast<size_t>(token)] = kNever; });
     for (float& score : own) score = score - sum + beams[b].score;
   }
 }

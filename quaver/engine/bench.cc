@@ -48,14 +48,15 @@ std::vector<Tokens> RandomCalls(const BertModel& model,
 // The timed calls of one thread, in milliseconds.
 std::vector<double> TimeCalls(const BertModel& model,
                               const std::vector<Tokens>& calls,
-                              int num_iterations, std::barrier<>& start) {
+                              int num_iterations, const TeamConfig& team,
+                              std::barrier<>& start) {
   size_t most = 0, sentences = 0;
   for (const Tokens& call : calls) {
     most = std::max(most, call.ids.size());
     sentences = std::max(sentences, call.offsets.size() - 1);
   }
   const auto D = static_cast<size_t>(model.config().hidden_size);
-  BertWorkspace workspace(model, most);
+  BertWorkspace workspace(model, most, team);
   std::vector<float> embeddings(sentences * D);
   std::vector<double> times;
   const int num_warm_up = num_iterations / 10 + 1;
@@ -72,10 +73,11 @@ std::vector<double> TimeCalls(const BertModel& model,
 }
 
 absl::Status Check(const BertModel& model, const EncoderBenchConfig& config) {
-  if (config.num_threads < 1 || config.batch < 1 || config.tokens < 1 ||
-      config.num_iterations < 1) {
+  if (config.num_threads < 1 || config.threads_per_instance < 1 ||
+      config.batch < 1 || config.tokens < 1 || config.num_iterations < 1) {
     return absl::InvalidArgumentError(
-        "threads, batch, tokens and iterations must be at least 1");
+        "threads, threads per instance, batch, tokens and iterations must be "
+        "at least 1");
   }
   std::vector<int> lengths = config.lengths;
   lengths.push_back(config.tokens);
@@ -104,9 +106,13 @@ absl::StatusOr<EncoderBenchResult> BenchEncoder(
   SteadyClock::time_point begin;
   std::barrier start(config.num_threads + 1);
   std::vector<std::thread> threads;
-  for (auto& own : times) {
-    threads.emplace_back(
-        [&] { own = TimeCalls(model, calls, config.num_iterations, start); });
+  for (int i = 0; i < config.num_threads; ++i) {
+    threads.emplace_back([&, i] {
+      const TeamConfig team =
+          InstanceTeam(i, config.num_threads, config.threads_per_instance, {});
+      times[static_cast<size_t>(i)] =
+          TimeCalls(model, calls, config.num_iterations, team, start);
+    });
   }
   start.arrive_and_wait();
   begin = SteadyClock::now();

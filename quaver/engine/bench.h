@@ -11,9 +11,10 @@
 namespace quaver {
 
 struct EncoderBenchConfig {
-  int num_threads = 1;  // instances that run at once, a core each
-  int batch = 1;        // B, sentences a call
-  int tokens = 11;      // T of each sentence, [CLS] and [SEP] included
+  int num_threads = 1;           // instances that run at once
+  int threads_per_instance = 1;  // capped as InstanceTeam of team.h says
+  int batch = 1;                 // B, sentences a call
+  int tokens = 11;               // T of each sentence, [CLS] and [SEP] included
   // Where given, the tokens of each sentence instead: they come in this order,
   // `batch` a call, the last call what is left.
   std::vector<int> lengths;
@@ -43,14 +44,14 @@ struct GemmShape {
 
 struct GemmResult {
   GemmShape shape;
-  double us = 0;           // median of a call, its rows quantised beforehand
+  double us = 0;           // median of a call, its rows made ready beforehand
   double gops = 0;         // 2 M N K a call, 10^9 a second
   double gbytes = 0;       // weights read, 10^9 bytes a second
   double roofline_us = 0;  // what the machine's limits allow
 };
 
 struct GemmLimits {
-  double gops[2] = {};  // by Precision: the best of any shape, from the cache
+  double gops[3] = {};  // by Precision: the best of any shape, from the cache
   double gbytes = 0;    // read by one core from beyond its caches
 };
 
@@ -60,5 +61,13 @@ struct GemmLimits {
 std::vector<GemmResult> BenchGemm(const Kernels& kernels,
                                   const std::vector<GemmShape>& shapes,
                                   GemmLimits* limits);
+
+// Microseconds of a call in each of TacticNames' ways (tactics.h), as BenchGemm
+// reads weights: of each way the lower quartile of its calls. The ways take
+// turns, two calls a turn of which the second counts, so that what slows the
+// machine slows all alike. About 2 ms a way and round, or six calls. REQUIRES:
+// sizes and rounds above 0.
+std::vector<double> MeasureTactics(const Kernels& kernels,
+                                   const GemmShape& shape, int num_rounds);
 
 }  // namespace quaver

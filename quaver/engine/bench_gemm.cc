@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include "quaver/engine/bench.h"
 #include "quaver/engine/internal/arena.h"
+#include "quaver/engine/tactics.h"
 
 namespace quaver {
 namespace {
@@ -16,6 +18,8 @@ constexpr double kSeconds = 0.1;                    // of a shape
 constexpr size_t kFarBytes = size_t{64} << 20;      // of all copies of a weight
 constexpr size_t kStreamBytes = size_t{256} << 20;  // beyond most caches
 constexpr size_t kMaxCopies = 64;
+constexpr size_t kLeastCalls = 3;
+constexpr double kTacticSeconds = 2e-3;  // of one in a round
 
 double MicrosecondsSince(SteadyClock::time_point start) {
   return std::chrono::duration<double, std::micro>(SteadyClock::now() - start)
@@ -33,44 +37,46 @@ class Gemm {
     input_ = arena_.Take(M * K);
     output_ = arena_.Take(M * N);
     std::fill_n(input_, M * K, 0.5f);
-    if (precision == Precision::kFp32) {
-      const std::vector<float> weight(N * K, 0.25f);
-      bias_ = arena_.Take(N);
-      std::fill_n(bias_, N, 0.0f);
-      for (size_t i = 0; i < copies; ++i) {
-        float* packed = arena_.Take(kernels.dense.packed_size(N, K));
-        kernels.dense.pack(weight.data(), N, K, packed);
-        weights_.push_back(packed);
-      }
-      return;
-    }
-    const size_t columns = Int8Columns(N), stride = Int8Stride(K);
-    codes_ = reinterpret_cast<uint8_t*>(
-        arena_.Take((M + kInt8SpareRows) * stride / sizeof(float)));
+    bias_ = arena_.Take(Int8Columns(N));
+    std::fill_n(bias_, Int8Columns(N), 0.25f);  // scales and sums, too
+    codes_ = reinterpret_cast<uint8_t*>(arena_.Take(CodeFloats(shape)));
+    std::memset(codes_, 1, CodeFloats(shape) * sizeof(float));
     rows_.resize(M);
-    bias_ = arena_.Take(columns);
-    std::fill_n(bias_, columns, 0.25f);  // scales and sums, too
-    std::memset(codes_, 1, (M + kInt8SpareRows) * stride);
-    kernels.int8.quantise(input_, M, K, codes_, rows_.data());
+    if (precision == Precision::kInt8) {
+      kernels.int8.quantise(input_, M, K, codes_, rows_.data());
+    } else if (precision == Precision::kBf16) {
+      kernels.bf16.round(input_, M, K, reinterpret_cast<uint16_t*>(codes_));
+    }
+    // Small numbers in each form.
+    const int byte = precision == Precision::kInt8 ? 3 : 0x3C;
+    const size_t bytes = WeightBytes(kernels, shape);
     for (size_t i = 0; i < copies; ++i) {
-      float* packed = arena_.Take(columns * stride / sizeof(float));
-      std::memset(packed, 3, columns * stride);
+      float* packed = arena_.Take(bytes / sizeof(float));
+      std::memset(packed, byte, bytes);
       weights_.push_back(packed);
     }
   }
 
-  void Run(size_t copy) {
+  // In the way that is `tactic`'s.
+  void Run(size_t copy, size_t tactic = 0) {
     const auto& [M, N, K, precision] = shape_;
     const float* weight = weights_[copy];
     if (precision == Precision::kFp32) {
-      kernels_.dense.gemm(input_, weight, bias_, nullptr, M, N, K,
-                          Epilogue::kBias, output_);
+      kernels_.dense.tactics[tactic].gemm(input_, weight, bias_, nullptr, M, N,
+                                          K, Epilogue::kBias, output_, N);
+      return;
+    }
+    if (precision == Precision::kBf16) {
+      kernels_.bf16.gemm(
+          reinterpret_cast<const uint16_t*>(codes_),
+          {reinterpret_cast<const uint16_t*>(weight), bias_, N, K}, nullptr, M,
+          Epilogue::kBias, output_, N);
       return;
     }
     const Int8Weight view{
         reinterpret_cast<const int8_t*>(weight), bias_, bias_, bias_, N, K};
-    kernels_.int8.gemm(codes_, rows_.data(), view, nullptr, M, Epilogue::kBias,
-                       output_);
+    kernels_.int8.tactics[tactic].gemm(codes_, rows_.data(), view, nullptr, M,
+                                       Epilogue::kBias, output_, N);
   }
 
   // Median microseconds of a call.
@@ -78,7 +84,8 @@ class Gemm {
     std::vector<double> times;
     const auto end =
         SteadyClock::now() + std::chrono::duration<double>(kSeconds);
-    for (size_t i = 0; times.size() < 5 || SteadyClock::now() < end; ++i) {
+    for (size_t i = 0; times.size() < kLeastCalls || SteadyClock::now() < end;
+         ++i) {
       const auto start = SteadyClock::now();
       Run(i % weights_.size());
       times.push_back(MicrosecondsSince(start));
@@ -88,19 +95,30 @@ class Gemm {
   }
 
   static size_t WeightBytes(const Kernels& kernels, const GemmShape& shape) {
-    return shape.precision == Precision::kFp32
-               ? kernels.dense.packed_size(shape.N, shape.K) * sizeof(float)
-               : Int8Columns(shape.N) * Int8Stride(shape.K);
+    switch (shape.precision) {
+      case Precision::kBf16:
+        return Bf16Columns(shape.N) * Bf16Stride(shape.K) * sizeof(uint16_t);
+      case Precision::kInt8:
+        return Int8Columns(shape.N) * Int8Stride(shape.K);
+      default:
+        return kernels.dense.packed_size(shape.N, shape.K) * sizeof(float);
+    }
   }
 
  private:
+  // Of a product's input, whatever its form.
+  static size_t CodeFloats(const GemmShape& shape) {
+    const size_t bytes =
+        std::max(Int8Stride(shape.K), Bf16Stride(shape.K) * sizeof(uint16_t));
+    return (shape.M + kInt8SpareRows) * bytes / sizeof(float);
+  }
   static size_t Floats(const Kernels& kernels, const GemmShape& shape,
                        size_t copies) {
     const auto& [M, N, K, precision] = shape;
     const size_t weight = WeightBytes(kernels, shape) / sizeof(float);
-    const size_t codes = (M + kInt8SpareRows) * Int8Stride(K) / sizeof(float);
     return FloatArena::Rounded(M * K) + FloatArena::Rounded(M * N) +
-           FloatArena::Rounded(codes) + FloatArena::Rounded(Int8Columns(N)) +
+           FloatArena::Rounded(CodeFloats(shape)) +
+           FloatArena::Rounded(Int8Columns(N)) +
            copies * FloatArena::Rounded(weight);
   }
 
@@ -119,6 +137,11 @@ double Gops(const GemmShape& shape, double us) {
   return 2e-3 * static_cast<double>(shape.M * shape.N * shape.K) / us;
 }
 
+// So many that a weight comes from beyond the second-level cache.
+size_t NumCopies(size_t bytes) {
+  return std::clamp(kFarBytes / bytes, size_t{1}, kMaxCopies);
+}
+
 // Bytes a core reads, 10^9 a second.
 double StreamGbytes() {
   std::vector<uint64_t> data(kStreamBytes / sizeof(uint64_t), 1);
@@ -135,6 +158,37 @@ double StreamGbytes() {
 
 }  // namespace
 
+std::vector<double> MeasureTactics(const Kernels& kernels,
+                                   const GemmShape& shape, int num_rounds) {
+  const size_t bytes = Gemm::WeightBytes(kernels, shape);
+  const size_t copies = NumCopies(bytes);
+  Gemm gemm(kernels, shape, copies);
+  const size_t count = TacticNames(kernels, shape.precision).size();
+  const auto rounds = static_cast<size_t>(num_rounds);
+  const std::chrono::duration<double> budget(
+      kTacticSeconds * static_cast<double>(rounds * count));
+  std::vector<std::vector<double>> times(count);
+  size_t copy = 0;
+  const auto end = SteadyClock::now() + budget;
+  while (times[0].size() < kLeastCalls * rounds || SteadyClock::now() < end) {
+    for (size_t tactic = 0; tactic < count; ++tactic) {
+      // What another way leaves behind costs the first call up to a tenth.
+      gemm.Run(copy++ % copies, tactic);
+      const auto start = SteadyClock::now();
+      gemm.Run(copy++ % copies, tactic);
+      times[tactic].push_back(MicrosecondsSince(start));
+    }
+  }
+  std::vector<double> quartiles;
+  for (std::vector<double>& one : times) {
+    const auto quartile =
+        one.begin() + static_cast<std::ptrdiff_t>(one.size() / 4);
+    std::nth_element(one.begin(), quartile, one.end());
+    quartiles.push_back(*quartile);
+  }
+  return quartiles;
+}
+
 std::vector<GemmResult> BenchGemm(const Kernels& kernels,
                                   const std::vector<GemmShape>& shapes,
                                   GemmLimits* limits) {
@@ -142,8 +196,7 @@ std::vector<GemmResult> BenchGemm(const Kernels& kernels,
   std::vector<GemmResult> results;
   for (const GemmShape& shape : shapes) {
     const size_t bytes = Gemm::WeightBytes(kernels, shape);
-    const size_t copies = std::clamp(kFarBytes / bytes, size_t{1}, kMaxCopies);
-    const double us = Gemm(kernels, shape, copies).Time();
+    const double us = Gemm(kernels, shape, NumCopies(bytes)).Time();
     const double gbytes = 1e-3 * static_cast<double>(bytes) / us;
     results.push_back({shape, us, Gops(shape, us), gbytes, 0});
     double& peak = limits->gops[static_cast<size_t>(shape.precision)];

@@ -8,6 +8,8 @@
 #include "quaver/base/check.h"
 #include "quaver/engine/internal/arena.h"
 #include "quaver/engine/internal/bert_weights.h"
+#include "quaver/engine/internal/plan_parts.h"
+#include "quaver/engine/internal/product_names.h"
 
 namespace quaver {
 namespace {
@@ -69,25 +71,50 @@ void Pool(const BertConfig& config, const float* rows, size_t T, float* out) {
 
 }  // namespace
 
-// M is the most tokens of a block.
 struct BertWorkspace::Buffers : LayerBuffers {
-  Buffers(const BertConfig& config, const DenseKernels& dense, size_t M)
-      : LayerBuffers(M, static_cast<size_t>(config.hidden_size),
-                     static_cast<size_t>(std::max(3 * config.hidden_size,
-                                                  config.intermediate_size)),
-                     dense.attention_scratch(
-                         std::min(M, static_cast<size_t>(config.max_positions)),
-                         static_cast<size_t>(config.num_heads),
-                         static_cast<size_t>(config.hidden_size))) {}
+  using LayerBuffers::LayerBuffers;
 };
 
-BertWorkspace::BertWorkspace(const BertModel& model, size_t max_tokens)
+namespace {
+
+LayerSizes SizesOf(const BertConfig& config, const Kernels& kernels,
+                   size_t max_tokens) {
+  const size_t M = BlockLimit(config, max_tokens);
+  const auto D = static_cast<size_t>(config.hidden_size);
+  const auto positions = static_cast<size_t>(config.max_positions);
+  return {
+      .M = M,
+      .D = D,
+      .inner = std::max(3 * D, static_cast<size_t>(config.intermediate_size)),
+      .scratch = kernels.dense.attention_scratch(
+          std::min(M, positions), static_cast<size_t>(config.num_heads), D)};
+}
+
+}  // namespace
+
+BertWorkspace::BertWorkspace(const BertModel& model, size_t max_tokens,
+                             const TeamConfig& team)
     : max_tokens_(max_tokens),
-      buffers_(
-          std::make_unique<Buffers>(model.config(), model.kernels().dense,
-                                    BlockLimit(model.config(), max_tokens))) {}
+      buffers_(std::make_unique<Buffers>(
+          SizesOf(model.config(), model.kernels(), max_tokens), team)) {}
 BertWorkspace::~BertWorkspace() = default;
 BertWorkspace::BertWorkspace(BertWorkspace&&) noexcept = default;
+
+void BertWorkspace::Observe(const BertModel& model, ProductObserver observer) {
+  buffers_->observer = nullptr;
+  if (observer == nullptr) return;
+  ProductNames names;
+  VisitBert(model.weights(), names);
+  buffers_->observer = std::move(names).Observer(std::move(observer));
+}
+
+size_t BertWorkspace::num_threads() const { return buffers_->team->size(); }
+size_t BertWorkspace::bytes() const { return buffers_->arena.bytes(); }
+
+size_t BertWorkspace::Bytes(const BertConfig& config, const Kernels& kernels,
+                            size_t max_tokens, const TeamConfig& team) {
+  return LayerBuffers::Bytes(SizesOf(config, kernels, max_tokens), team);
+}
 
 namespace {
 

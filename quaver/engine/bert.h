@@ -14,6 +14,8 @@
 
 #include "quaver/base/status.h"
 #include "quaver/engine/precision.h"
+#include "quaver/engine/product_observer.h"
+#include "quaver/engine/team.h"
 #include "quaver/kernels/kernels.h"
 
 namespace quaver {
@@ -86,10 +88,22 @@ class BertWorkspace {
  public:
   // For batches of at most `max_tokens` tokens in all. Memory grows with
   // min(max_tokens, 512) only: large batches are computed block by block.
-  BertWorkspace(const BertModel& model, size_t max_tokens);
+  // Calls are computed by a team of its own, see team.h; its size changes no
+  // bit of what comes out.
+  BertWorkspace(const BertModel& model, size_t max_tokens,
+                const TeamConfig& team = {});
   ~BertWorkspace();
   BertWorkspace(BertWorkspace&&) noexcept;
+  // Of the products of calls to come, which are the model's it was made for;
+  // null ends it.
+  void Observe(const BertModel& model, ProductObserver observer);
   size_t max_tokens() const { return max_tokens_; }
+  size_t num_threads() const;
+  // What it took from the system, beside the threads' stacks.
+  size_t bytes() const;
+  // What one of that configuration takes.
+  static size_t Bytes(const BertConfig& config, const Kernels& kernels,
+                      size_t max_tokens, const TeamConfig& team = {});
 
  private:
   friend class BertModel;

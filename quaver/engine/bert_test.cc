@@ -177,8 +177,9 @@ std::vector<float> Encode(const BertModel& model, const Sequences& sequences) {
 }
 
 std::unique_ptr<const BertModel> MustLoad(const std::string& folder,
-                                          const Kernels& kernels) {
-  auto model = BertModel::Load(folder, kernels);
+                                          const Kernels& kernels,
+                                          const Precisions& precisions = {}) {
+  auto model = BertModel::Load(folder, kernels, precisions);
   EXPECT_TRUE(model.ok()) << model.status();
   return model.ok() ? *std::move(model) : nullptr;
 }
@@ -247,23 +248,25 @@ TEST_P(BertTest, ReadsShardsPrefixesAndBfloat16) {
 TEST_P(BertTest, SequencesDoNotInfluenceEachOther) {
   const std::string folder = TestFolder();
   TinyBert().WriteTo(folder);
-  const auto model = MustLoad(folder, kernels());
-  ASSERT_NE(model, nullptr);
   constexpr size_t D = TinyBert::kWidth;
   Sequences all;  // some 1,300 tokens: several blocks
   for (uint64_t seed = 0; seed < 64; ++seed) {
     all.Add(RandomIds(1 + Random(seed).Below(TinyBert::kPositions), seed));
   }
-  const auto together = Encode(*model, all);
-  for (size_t b = 0; b + 1 < all.offsets.size(); ++b) {
-    Sequences alone;
-    alone.Add({all.ids.begin() + all.offsets[b],
-               all.ids.begin() + all.offsets[b + 1]});
-    const auto found = Encode(*model, alone);
-    ASSERT_EQ(
-        std::memcmp(found.data(), together.data() + b * D, D * sizeof(float)),
-        0)
-        << "sequence " << b;
+  for (const Precision precision : kPrecisions) {
+    const auto model = MustLoad(folder, kernels(), {precision, {}});
+    ASSERT_NE(model, nullptr);
+    const auto together = Encode(*model, all);
+    for (size_t b = 0; b + 1 < all.offsets.size(); ++b) {
+      Sequences alone;
+      alone.Add({all.ids.begin() + all.offsets[b],
+                 all.ids.begin() + all.offsets[b + 1]});
+      const auto found = Encode(*model, alone);
+      ASSERT_EQ(
+          std::memcmp(found.data(), together.data() + b * D, D * sizeof(float)),
+          0)
+          << Name(precision) << ", sequence " << b;
+    }
   }
 }
 

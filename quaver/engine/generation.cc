@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <limits>
-#include <list>
+#include <optional>
 #include <utility>
 
 #include "quaver/base/check.h"
@@ -13,19 +13,42 @@
 #include "quaver/engine/internal/token_rules.h"
 
 namespace quaver {
+namespace {
+
+// Scored texts are there in the first pass only, alternatives later only.
+size_t SlotsOfARequest(const GeneratorLimits& limits) {
+  const int later =
+      std::max(limits.max_scored_tokens,
+               limits.max_alternatives * limits.max_target_tokens);
+  return static_cast<size_t>(limits.max_target_tokens +
+                             limits.max_draft_tokens + later);
+}
+
+BartCache::Size CacheSize(const GeneratorLimits& limits) {
+  const auto requests = static_cast<size_t>(limits.max_requests);
+  return {requests * static_cast<size_t>(limits.max_source_tokens),
+          requests * SlotsOfARequest(limits)};
+}
+
+size_t WorkspaceRows(const GeneratorLimits& limits) {
+  return static_cast<size_t>(
+      std::max(limits.max_rows, limits.max_source_tokens));
+}
+
+}  // namespace
 
 struct Generator::Impl {
-  Impl(const BartModel& model_, const GeneratorLimits& limits_);
+  Impl(const BartModel& model_, const GeneratorLimits& limits_,
+       const TeamConfig& team);
 
-  size_t SlotsOfARequest() const;
   // Encodes together the sources of those that are new and have rows, which
   // it takes from `left`.
   void Start(size_t* left);
-  void Guess(const ActiveRequest& one, size_t max_nodes,
-             TargetPath* path) const;
+  void EncodeSources();
+  void Guess(const ActiveRequest& one, size_t max_nodes, TargetPath* path);
   // Puts what moves into the pass, with drafts.
   void Join(ActiveRequest* one, size_t* left);
-  double Score(const ActiveRequest& one, std::span<const int32_t> text);
+  double Score(const ActiveRequest& one, std::span<const int32_t> text) const;
   // Takes up what the pass showed.
   void Learn(ActiveRequest* one);
 
@@ -34,23 +57,24 @@ struct Generator::Impl {
   BartCache cache;
   BartWorkspace workspace;
   TargetPass pass;
-  std::list<ActiveRequest> active;
-  std::vector<size_t> free_places;
+  std::vector<ActiveRequest> requests;  // [max_requests]
+  std::vector<ActiveRequest*> active;   // in the order of their coming
+  std::vector<ActiveRequest*> free;
+  DraftScratch draft_scratch;
   // Start's.
   std::vector<int32_t> source_ids;
-  std::vector<uint32_t> source_offsets{0}, source_firsts;
+  std::vector<uint32_t> source_offsets, source_firsts;
 };
 
-Generator::Impl::Impl(const BartModel& model_, const GeneratorLimits& limits_)
+Generator::Impl::Impl(const BartModel& model_, const GeneratorLimits& limits_,
+                      const TeamConfig& team)
     : model(model_),
       limits(limits_),
-      cache(model,
-            {static_cast<size_t>(limits.max_requests) *
-                 static_cast<size_t>(limits.max_source_tokens),
-             static_cast<size_t>(limits.max_requests) * SlotsOfARequest()}),
-      workspace(model, static_cast<size_t>(std::max(limits.max_rows,
-                                                    limits.max_source_tokens))),
-      pass(model, static_cast<size_t>(limits.max_rows)) {
+      cache(model, CacheSize(limits)),
+      workspace(model, WorkspaceRows(limits), team),
+      pass(model, static_cast<size_t>(limits.max_rows),
+           static_cast<size_t>(limits.max_target_tokens)),
+      requests(static_cast<size_t>(limits.max_requests)) {
   QUAVER_CHECK(limits.max_requests > 0 && limits.max_draft_tokens >= 0);
   QUAVER_CHECK(limits.max_scored_tokens >= 0 && limits.max_alternatives >= 0);
   QUAVER_CHECK(limits.max_rows >=
@@ -60,84 +84,91 @@ Generator::Impl::Impl(const BartModel& model_, const GeneratorLimits& limits_)
                limits.max_source_tokens <= positions);
   QUAVER_CHECK(limits.max_target_tokens > 1 &&
                limits.max_target_tokens <= positions);
-  for (size_t i = static_cast<size_t>(limits.max_requests); i-- > 0;) {
-    free_places.push_back(i);
+  active.reserve(requests.size());
+  free.reserve(requests.size());
+  for (size_t i = requests.size(); i-- > 0;) {
+    requests[i].Reserve(model.config(), limits, i, SlotsOfARequest(limits));
+    free.push_back(&requests[i]);
   }
+  source_ids.reserve(workspace.max_rows());
+  source_offsets.reserve(requests.size() + 1);
+  source_offsets.push_back(0);
+  source_firsts.reserve(requests.size());
+  draft_scratch.edits.reserve(static_cast<size_t>(limits.max_target_tokens) +
+                              1);
+  draft_scratch.places.reserve(static_cast<size_t>(limits.max_target_tokens) +
+                               1);
 }
 
-// Scored texts are there in the first pass only, alternatives later only.
-size_t Generator::Impl::SlotsOfARequest() const {
-  const int later =
-      std::max(limits.max_scored_tokens,
-               limits.max_alternatives * limits.max_target_tokens);
-  return static_cast<size_t>(limits.max_target_tokens +
-                             limits.max_draft_tokens + later);
+void Generator::Impl::EncodeSources() {
+  if (!source_firsts.empty()) {
+    model.Encode({source_ids, source_offsets}, source_firsts, workspace, cache);
+  }
+  source_ids.clear();
+  source_offsets.assign(1, 0);
+  source_firsts.clear();
 }
 
 void Generator::Impl::Start(size_t* left) {
-  const auto encode = [&] {
-    if (!source_firsts.empty()) {
-      model.Encode({source_ids, source_offsets}, source_firsts, workspace,
-                   cache);
+  for (ActiveRequest* one : active) {
+    if (one->started || one->num_scored_nodes > *left) continue;
+    *left -= one->num_scored_nodes;
+    one->started = true;
+    const auto& source = one->request.source;
+    if (source_ids.size() + source.size() > workspace.max_rows()) {
+      EncodeSources();
     }
-    source_ids.clear();
-    source_offsets.assign(1, 0);
-    source_firsts.clear();
-  };
-  for (ActiveRequest& one : active) {
-    if (one.started || one.num_scored_nodes > *left) continue;
-    *left -= one.num_scored_nodes;
-    one.started = true;
-    const auto& source = one.request.source;
-    if (source_ids.size() + source.size() > workspace.max_rows()) encode();
     source_ids.insert(source_ids.end(), source.begin(), source.end());
     source_offsets.push_back(static_cast<uint32_t>(source_ids.size()));
-    source_firsts.push_back(one.source_first);
+    source_firsts.push_back(one->source_first);
   }
-  encode();
+  EncodeSources();
 }
 
 void Generator::Impl::Guess(const ActiveRequest& one, size_t max_nodes,
-                            TargetPath* path) const {
+                            TargetPath* path) {
   if (one.passes > 0) path->tree.clear();
   // Tokens that may still be confirmed, less the one that every pass gives.
   const int room = one.request.options.max_new_tokens -
                    static_cast<int>(path->tokens.size());
   if (room <= 0 || max_nodes == 0) return;
   const size_t nodes = path->tree.size() + max_nodes;
-  path->tree =
-      MakeDraftTree(std::span(path->tokens).subspan(1), one.request.drafts,
-                    nodes, static_cast<size_t>(room), std::move(path->tree));
+  AddDrafts(std::span(path->tokens).subspan(1), one.drafts, nodes,
+            static_cast<size_t>(room), &draft_scratch, &path->tree);
 }
 
 void Generator::Impl::Join(ActiveRequest* one, size_t* left) {
   size_t nodes = std::min(*left, static_cast<size_t>(limits.max_draft_tokens));
   *left -= nodes;
+  const auto source_end =
+      one->source_first + static_cast<uint32_t>(one->request.source.size());
+  const PathSource source{one->source_first, source_end, &one->request.options,
+                          &one->free};
+  // Scored texts are in the first tree of the answer.
+  std::optional<size_t> num_scored;
+  if (one->passes == 0 && !one->request.scored.empty()) {
+    num_scored = one->num_scored_nodes;
+  }
   for (size_t i = 0; i < one->moving.size(); ++i) {
     TargetPath* path = one->moving[i];
     const size_t known = one->passes > 0 ? 0 : path->tree.size();
     Guess(*one, nodes / (one->moving.size() - i), path);
     nodes -= path->tree.size() - known;
-    pass.Add(
-        one->source_first,
-        one->source_first + static_cast<uint32_t>(one->request.source.size()),
-        &one->free, path);
+    pass.Add(source, num_scored, path);
   }
   *left += nodes;
 }
 
 double Generator::Impl::Score(const ActiveRequest& one,
-                              std::span<const int32_t> text) {
-  const BartConfig& config = model.config();
+                              std::span<const int32_t> text) const {
   const auto tree = std::span(one.answer.tree).first(one.num_scored_nodes);
-  std::vector<int32_t> tokens = {config.decoder_start_id};
   double score = 0;
   int32_t at = -1;
+  size_t num_tokens = 1;
   const auto add = [&](int32_t token) {
     score +=
         pass.LogProbability(one.answer.first_row + static_cast<size_t>(at + 1),
-                            one.request.options, tokens, token);
-    tokens.push_back(token);
+                            one.request.options, num_tokens++, token);
   };
   for (const int32_t token : text) {
     const auto child = FindChild(tree, at, token);
@@ -145,7 +176,7 @@ double Generator::Impl::Score(const ActiveRequest& one,
     add(token);
     at = *child;
   }
-  add(config.eos_id);
+  add(model.config().eos_id);
   return score;
 }
 
@@ -162,9 +193,20 @@ void Generator::Impl::Learn(ActiveRequest* one) {
   if (answering && one->answer.whole) one->Fork();
 }
 
-Generator::Generator(const BartModel& model, const GeneratorLimits& limits)
-    : impl_(std::make_unique<Impl>(model, limits)) {}
+Generator::Generator(const BartModel& model, const GeneratorLimits& limits,
+                     const TeamConfig& team)
+    : impl_(std::make_unique<Impl>(model, limits, team)) {}
 Generator::~Generator() = default;
+
+size_t Generator::bytes() const {
+  return impl_->cache.bytes() + impl_->workspace.bytes();
+}
+
+size_t Generator::Bytes(const BartConfig& config, const Kernels& kernels,
+                        const GeneratorLimits& limits, const TeamConfig& team) {
+  return BartCache::Bytes(config, CacheSize(limits)) +
+         BartWorkspace::Bytes(config, kernels, WorkspaceRows(limits), team);
+}
 
 absl::Status Generator::Add(GenerationRequest request) {
   Impl& impl = *impl_;
@@ -186,66 +228,57 @@ absl::Status Generator::Add(GenerationRequest request) {
       RETURN_IF_ERROR(CheckTokens(
           texts == &request.drafts ? "a draft" : "a scored text", text,
           std::numeric_limits<int32_t>::max(), config.vocab_size));
-      text = AsAnswer(config, std::move(text));
+      MakeAnswer(config, &text);
     }
   }
-  if (impl.free_places.empty()) {
+  if (impl.free.empty()) {
     return absl::ResourceExhaustedError(
         fmt::format("{} requests are being answered", limits.max_requests));
   }
-  ActiveRequest one;
-  one.config = &config;
-  one.place = impl.free_places.back();
-  impl.free_places.pop_back();
-  one.source_first = static_cast<uint32_t>(
-      one.place * static_cast<size_t>(limits.max_source_tokens));
-  const size_t num_slots = impl.SlotsOfARequest();
-  for (size_t i = num_slots; i-- > 0;) {
-    one.free.push_back(static_cast<uint32_t>(one.place * num_slots + i));
-  }
-  one.answer.tokens = {config.decoder_start_id};
-  one.request = std::move(request);
-  one.PlanScored(limits.max_scored_tokens);
-  one.request.drafts.insert(one.request.drafts.end(),
-                            one.request.scored.begin(),
-                            one.request.scored.end());
-  impl.active.push_back(std::move(one));
+  ActiveRequest* one = impl.free.back();
+  impl.free.pop_back();
+  one->Begin(std::move(request), limits.max_scored_tokens);
+  impl.active.push_back(one);
   return absl::OkStatus();
 }
 
 bool Generator::Cancel(uint64_t id) {
+  std::vector<ActiveRequest*>& active = impl_->active;
   const auto found = std::find_if(
-      impl_->active.begin(), impl_->active.end(),
-      [&](const ActiveRequest& one) { return one.request.id == id; });
-  if (found == impl_->active.end()) return false;
-  impl_->free_places.push_back(found->place);
-  impl_->active.erase(found);
+      active.begin(), active.end(),
+      [&](const ActiveRequest* one) { return one->request.id == id; });
+  if (found == active.end()) return false;
+  (*found)->Forget();
+  impl_->free.push_back(*found);
+  active.erase(found);
   return true;
 }
 
 void Generator::Step(std::vector<Generated>* done) {
   Impl& impl = *impl_;
-  if (impl.active.empty()) return;
+  std::vector<ActiveRequest*>& active = impl.active;
+  if (active.empty()) return;
   // Every request has a row, then scored texts and alternatives have theirs;
   // what is left goes to the drafts of those that came first.
-  size_t left = static_cast<size_t>(impl.limits.max_rows) - impl.active.size();
+  size_t left = static_cast<size_t>(impl.limits.max_rows) - active.size();
   impl.Start(&left);
-  for (ActiveRequest& one : impl.active) one.Choose(&left);
+  for (ActiveRequest* one : active) one->Choose(&left);
   impl.pass.Clear();
-  for (ActiveRequest& one : impl.active) {
-    if (one.started) impl.Join(&one, &left);
+  for (ActiveRequest* one : active) {
+    if (one->started) impl.Join(one, &left);
   }
   impl.pass.Run(impl.workspace, impl.cache);
-  for (auto one = impl.active.begin(); one != impl.active.end();) {
-    if (one->started) impl.Learn(&*one);
+  size_t num_left = 0;
+  for (ActiveRequest* one : active) {
+    if (one->started) impl.Learn(one);
     if (!one->Done()) {
-      ++one;
+      active[num_left++] = one;
       continue;
     }
     done->push_back(one->Finish());
-    impl.free_places.push_back(one->place);
-    one = impl.active.erase(one);
+    impl.free.push_back(one);
   }
+  active.resize(num_left);
 }
 
 bool Generator::idle() const { return impl_->active.empty(); }

@@ -88,13 +88,25 @@ struct GeneratorLimits {
 };
 
 // Runs requests that are at different steps together (continuous batching). One
-// thread at a time. Memory is taken when it is made.
+// thread at a time, and its team (team.h), whose size changes no answer. Memory
+// is taken when it is made. Later, Step allocates the vectors of what it
+// appends to `done`, Add the `scored` of a request that has any; and room grows
+// for drafts and scored texts that are more than 8 and all before, or longer
+// than an answer. Logits are not stored.
 class Generator {
  public:
   // `model` must outlive it. REQUIRES: limits above 0; texts no longer than the
   // model's positions.
-  Generator(const BartModel& model, const GeneratorLimits& limits);
+  Generator(const BartModel& model, const GeneratorLimits& limits,
+            const TeamConfig& team = {});
   ~Generator();
+
+  // Of the workspace and the cache: all but some KiB a request. And what one of
+  // that configuration takes, known before a model is loaded.
+  size_t bytes() const;
+  static size_t Bytes(const BartConfig& config, const Kernels& kernels,
+                      const GeneratorLimits& limits,
+                      const TeamConfig& team = {});
 
   // InvalidArgument naming what is wrong with the request: no token, too many,
   // an id that is none, too many alternatives. ResourceExhausted when

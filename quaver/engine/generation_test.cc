@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -25,11 +26,12 @@ using testing::IsEmpty;
 using Tokens = std::vector<int32_t>;
 
 std::unique_ptr<const BartModel> MakeModel(const TinyBart& tiny,
-                                           const Kernels& kernels) {
+                                           const Kernels& kernels,
+                                           Precision precision = {}) {
   const std::string folder = testing::TempDir() + "/quaver_generation";
   std::filesystem::remove_all(folder);
   tiny.WriteTo(folder);
-  auto model = BartModel::Load(folder, kernels);
+  auto model = BartModel::Load(folder, kernels, {precision, {}});
   QUAVER_CHECK(model.ok());
   return *std::move(model);
 }
@@ -193,47 +195,76 @@ Tokens RandomText(uint64_t seed, const Tokens& answer) {
 
 TEST(DraftTreeTest, PlacesAreThoseOfTheNearestBeginnings) {
   const Tokens draft = {10, 11, 12, 13, 14};
-  EXPECT_THAT(PlacesAfter(Tokens{}, draft, 1), ElementsAre(0));
-  EXPECT_THAT(PlacesAfter(Tokens{10, 11}, draft, 1), ElementsAre(2));
+  DraftScratch scratch;
+  const auto places = [&](const Tokens& answer, size_t max_places) {
+    return PlacesAfter(answer, draft, max_places, &scratch);
+  };
+  EXPECT_THAT(places({}, 1), ElementsAre(0));
+  EXPECT_THAT(places({10, 11}, 1), ElementsAre(2));
   // 11 was replaced by 99, or 99 put before it; replaced counts first.
-  EXPECT_THAT(PlacesAfter(Tokens{10, 99}, draft, 2), ElementsAre(2, 1));
-  EXPECT_THAT(PlacesAfter(Tokens{10, 99, 13}, draft, 1), ElementsAre(4));
+  EXPECT_THAT(places({10, 99}, 2), ElementsAre(2, 1));
+  EXPECT_THAT(places({10, 99, 13}, 1), ElementsAre(4));
+}
+
+// Of an answer that has not begun.
+std::vector<DraftNode> DraftTree(const std::vector<Tokens>& drafts,
+                                 size_t max_nodes, size_t max_depth,
+                                 std::vector<DraftNode> nodes = {}) {
+  const std::vector<std::span<const int32_t>> texts(drafts.begin(),
+                                                    drafts.end());
+  DraftScratch scratch;
+  AddDrafts({}, texts, max_nodes, max_depth, &scratch, &nodes);
+  return nodes;
 }
 
 TEST(DraftTreeTest, SharesBeginningsAndKeepsToItsLimits) {
   const std::vector<Tokens> drafts = {{5, 6, 7}, {5, 6, 8, 9}, {5}};
-  const auto tree = MakeDraftTree(Tokens{}, drafts, 10, 10);
+  const auto tree = DraftTree(drafts, 10, 10);
   ASSERT_EQ(tree.size(), 5u);
   EXPECT_EQ(tree[3].token, 8);
   EXPECT_EQ(tree[3].parent, 1);
   EXPECT_EQ(tree[3].depth, 3);
-  EXPECT_EQ(MakeDraftTree(Tokens{}, drafts, 4, 10).size(), 4u);
-  EXPECT_EQ(MakeDraftTree(Tokens{}, drafts, 10, 2).size(), 2u);
-  EXPECT_THAT(MakeDraftTree(Tokens{}, std::vector<Tokens>{}, 10, 10),
-              IsEmpty());
+  EXPECT_EQ(DraftTree(drafts, 4, 10).size(), 4u);
+  EXPECT_EQ(DraftTree(drafts, 10, 2).size(), 2u);
+  EXPECT_THAT(DraftTree({}, 10, 10), IsEmpty());
 }
 
 TEST(DraftTreeTest, LeavesOutPathsThatDoNotFit) {
   const std::vector<Tokens> paths = {{5, 6}, {5, 7, 8, 9}, {5, 7}, {}, {5}};
-  const auto tree = MakeTree(paths, 3);
+  std::vector<DraftNode> tree;
+  for (const Tokens& path : paths) {
+    EXPECT_EQ(AddPath(path, 3, &tree), path.size() != 4);
+  }
   ASSERT_EQ(tree.size(), 3u);
   EXPECT_EQ(FindChild(tree, 0, 7), 2);
   EXPECT_EQ(FindChild(tree, 2, 8), std::nullopt);
-  const auto more = MakeDraftTree(Tokens{}, paths, 4, 10, tree);
+  const auto more = DraftTree(paths, 4, 10, tree);
   EXPECT_EQ(more.size(), 4u);  // 8 as well: drafts may be cut
   EXPECT_EQ(FindChild(more, 2, 8), 3);
 }
 
-class GenerationTest : public testing::TestWithParam<const Kernels*> {};
-INSTANTIATE_TEST_SUITE_P(Isa, GenerationTest,
-                         testing::ValuesIn(AvailableKernels().begin(),
-                                           AvailableKernels().end()),
-                         [](const auto& info) {
-                           return std::string(info.param->name);
-                         });
+class GenerationTest
+    : public testing::TestWithParam<std::tuple<const Kernels*, Precision>> {
+ protected:
+  static std::unique_ptr<const BartModel> Model(const TinyBart& tiny) {
+    const auto [kernels, precision] = GetParam();
+    return MakeModel(tiny, *kernels, precision);
+  }
+};
+std::string NameOf(const std::tuple<const Kernels*, Precision>& param) {
+  const auto& [kernels, precision] = param;
+  return fmt::format("{}_{}", kernels->name, Name(precision));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Isa, GenerationTest,
+    testing::Combine(testing::ValuesIn(AvailableKernels().begin(),
+                                       AvailableKernels().end()),
+                     testing::ValuesIn(kPrecisions)),
+    [](const auto& info) { return NameOf(info.param); });
 
 TEST_P(GenerationTest, DraftsChangePassesOnly) {
-  const auto model = MakeModel({}, *GetParam());
+  const auto model = Model({});
   int with_drafts = 0, without = 0;
   for (uint64_t i = 0; i < 30; ++i) {
     const Tokens source = RandomSource(i);
@@ -260,7 +291,7 @@ TEST_P(GenerationTest, DraftsChangePassesOnly) {
 }
 
 TEST_P(GenerationTest, CompanyChangesNothing) {
-  const auto model = MakeModel({}, *GetParam());
+  const auto model = Model({});
   std::map<uint64_t, Generated> alone;
   for (uint64_t i = 0; i < 20; ++i) {
     alone[i] = Answer(*model, {.id = i, .source = RandomSource(i)});
@@ -289,7 +320,7 @@ TEST_P(GenerationTest, CompanyChangesNothing) {
 TEST_P(GenerationTest, ScoresAreThoseOfReadingTokenByToken) {
   TinyBart tiny;  // whose answers would not end by themselves
   tiny.config["forced_eos_token_id"] = 2;
-  const auto model = MakeModel(tiny, *GetParam());
+  const auto model = Model(tiny);
   for (uint64_t i = 0; i < 10; ++i) {
     const Tokens source = RandomSource(i);
     const Tokens answer = Answer(*model, {.source = source}).tokens;
@@ -320,7 +351,7 @@ TEST_P(GenerationTest, AlternativesAreTheBestBranches) {
   for (const uint64_t seed : {1, 6, 38}) {  // some answers of 6 and 38 end soon
     TinyBart tiny;
     tiny.seed = seed;
-    const auto model = MakeModel(tiny, *GetParam());
+    const auto model = Model(tiny);
     for (uint64_t i = 0; i < 8; ++i) {
       GenerationRequest request = {.source = RandomSource(i)};
       request.options.max_new_tokens = 12;
@@ -358,7 +389,7 @@ GenerationRequest MixedRequest(uint64_t i, const Tokens& answer) {
 }
 
 TEST_P(GenerationTest, CompanyChangesNothingOfWhatElseIsAsked) {
-  const auto model = MakeModel({}, *GetParam());
+  const auto model = Model({});
   std::map<uint64_t, Generated> alone;
   std::vector<GenerationRequest> requests;
   for (uint64_t i = 0; i < 20; ++i) {

@@ -27,12 +27,20 @@ class PlanWriter {
   }
   void Weight(const std::string& name, size_t N, size_t K,
               const Linear& linear) {
+    if (linear.precision == Precision::kBf16) {
+      const size_t columns = Bf16Columns(N);
+      Add(name + ".halves", columns * Bf16Stride(K), linear.bf16.halves);
+      Add(name + ".bias", columns, linear.bf16.bias);
+      return;
+    }
     if (linear.precision == Precision::kInt8) {
       const size_t columns = Int8Columns(N);
       Add(name + ".codes", columns * Int8Stride(K), linear.int8.codes);
       Add(name + ".scales", columns, linear.int8.scales);
       Add(name + ".sums", columns, linear.int8.sums);
       Add(name + ".bias", columns, linear.int8.bias);
+      const float range[] = {linear.range.low, linear.range.high};
+      if (!linear.range.dynamic()) Add(name + ".range", 2, range);
       return;
     }
     const size_t padded = (N + columns_ - 1) / columns_ * columns_;
@@ -57,10 +65,21 @@ struct ProductLister {
   void Normalisation(const std::string&, size_t, const Norm&) {}
   void Weight(const std::string& name, size_t N, size_t K,
               const Linear& linear) {
-    const size_t bytes = linear.precision == Precision::kInt8
-                             ? Int8Columns(N) * (Int8Stride(K) + 12)
-                             : N * (K + 1) * sizeof(float);
-    products.push_back({name, N, K, linear.precision, bytes});
+    products.push_back({name, N, K, linear.precision,
+                        Bytes(N, K, linear.precision), linear.tactics,
+                        linear.range});
+  }
+
+ private:
+  static size_t Bytes(size_t N, size_t K, Precision precision) {
+    switch (precision) {
+      case Precision::kBf16:
+        return Bf16Columns(N) * (Bf16Stride(K) * 2 + sizeof(float));
+      case Precision::kInt8:
+        return Int8Columns(N) * (Int8Stride(K) + 3 * sizeof(float));
+      default:
+        return N * (K + 1) * sizeof(float);
+    }
   }
 };
 

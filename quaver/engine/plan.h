@@ -4,8 +4,8 @@
 //                                                {Precision::kInt8}));
 //   RETURN_IF_ERROR(WritePlan(*model, folder, {}, "minilm.plan"));
 //
-// A plan runs on every table: int8 products have one layout, fp32 ones are
-// packed anew where the table's panels have another width, which is logged.
+// A plan runs on every table: int8 and bf16 products have one layout, fp32 ones
+// are packed anew where the table's panels have another width, which is logged.
 // It carries the small files of its folder, so that it stands for the folder.
 #pragma once
 
@@ -19,6 +19,7 @@
 #include "quaver/engine/bart.h"
 #include "quaver/engine/bert.h"
 #include "quaver/engine/precision.h"
+#include "quaver/engine/tactics.h"
 
 namespace quaver {
 
@@ -37,7 +38,9 @@ struct Product {
   size_t N = 0;      // outputs
   size_t K = 0;      // inputs
   Precision precision = Precision::kFp32;
-  size_t bytes = 0;  // of weights, scales and bias
+  size_t bytes = 0;    // of weights, scales and bias
+  RowTactics tactics;  // how the model's table computes it
+  InputRange range;    // of an int8 product
 };
 
 // A model's products.

@@ -1,10 +1,12 @@
-// Tests of plans and of int8 models: as near to fp32 as bytes allow, equal to
-// what was written, damage found before use.
+// Tests of plans and of int8 and bf16 models: as near to fp32 as their numbers
+// allow, equal to what was written, damage found before use.
 #include "quaver/engine/plan.h"
 
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -90,19 +92,22 @@ double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
   return ab / std::sqrt(aa * bb);
 }
 
-TEST_P(PlanTest, Int8IsNearFp32) {
+TEST_P(PlanTest, LessPrecisionIsNearFp32) {
   TinyBart().WriteTo(folder_);
   const auto wanted = Logits(*Bart(folder_));
-  const auto found = Logits(*Bart(folder_, AllInt8()));
-  EXPECT_NE(found, wanted);
-  EXPECT_GT(Cosine(found, wanted), 0.999);
+  const auto int8 = Logits(*Bart(folder_, AllInt8()));
+  EXPECT_NE(int8, wanted);
+  EXPECT_GT(Cosine(int8, wanted), 0.999);
+  const auto bf16 = Logits(*Bart(folder_, {Precision::kBf16, {}}));
+  EXPECT_NE(bf16, wanted);
+  EXPECT_GT(Cosine(bf16, wanted), 0.9999);
 }
 
 TEST_P(PlanTest, AnEncodersPlanIsTheModel) {
   TinyBert tiny;
   tiny.Wrap("pooling_mode_mean_tokens", /*normalize=*/true);
   tiny.WriteTo(folder_);
-  for (const Precision precision : {Precision::kFp32, Precision::kInt8}) {
+  for (const Precision precision : kPrecisions) {
     const auto model = Bert(folder_, {precision, {}});
     ASSERT_TRUE(WritePlan(*model, folder_, {}, plan_).ok());
     const auto planned = Bert(plan_);
@@ -117,7 +122,7 @@ TEST_P(PlanTest, ACorrectorsPlanIsTheModel) {
   TinyBart tiny;
   tiny.generation = {{"forced_bos_token_id", 0}};
   tiny.WriteTo(folder_);
-  for (const Precision precision : {Precision::kFp32, Precision::kInt8}) {
+  for (const Precision precision : kPrecisions) {
     const auto model = Bart(folder_, {precision, {}});
     ASSERT_TRUE(WritePlan(*model, folder_, {}, plan_).ok());
     const auto planned = Bart(plan_);
@@ -139,20 +144,45 @@ TEST_P(PlanTest, RunsOnOtherTablesThanItWasMadeOn) {
   }
 }
 
-TEST_P(PlanTest, ExceptionsStayInFp32) {
+TEST_P(PlanTest, ProductsMayDifferInPrecision) {
   TinyBart().WriteTo(folder_);
   Precisions precisions = AllInt8();
+  precisions.exceptions["decoder.0.down"] = Precision::kBf16;
   precisions.exceptions["decoder.1.up"] = Precision::kFp32;
   precisions.exceptions["output"] = Precision::kFp32;
   const auto model = Bart(folder_, precisions);
   ASSERT_TRUE(WritePlan(*model, folder_, {}, plan_).ok());
   const auto planned = Bart(plan_);
-  std::vector<std::string> fp32;
+  std::vector<std::string> other;
   for (const Product& product : Products(*planned)) {
-    if (product.precision == Precision::kFp32) fp32.push_back(product.name);
+    if (product.precision == Precision::kInt8) continue;
+    other.push_back(product.name + " " + std::string(Name(product.precision)));
   }
-  EXPECT_THAT(fp32, testing::ElementsAre("decoder.1.up", "output"));
+  EXPECT_THAT(other, testing::ElementsAre("decoder.0.down bf16",
+                                          "decoder.1.up fp32", "output fp32"));
   EXPECT_EQ(Logits(*planned), Logits(*model));
+}
+
+TEST_P(PlanTest, RangesOfInputsMayBeFixed) {
+  TinyBart().WriteTo(folder_);
+  Precisions precisions = AllInt8();
+  for (const Product& product : Products(*Bart(folder_))) {
+    precisions.ranges[product.name] = {-8, 8};
+  }
+  const auto wide = Logits(*Bart(folder_, precisions));
+  EXPECT_GT(Cosine(wide, Logits(*Bart(folder_))), 0.99);
+  precisions.ranges["decoder.0.up"] = {-0.25f, 0.25f};  // much is held
+  const auto model = Bart(folder_, precisions);
+  const auto held = Logits(*model);
+  EXPECT_NE(held, wide);
+  ASSERT_TRUE(WritePlan(*model, folder_, {}, plan_).ok());
+  const auto planned = Bart(plan_);
+  ASSERT_NE(planned, nullptr);
+  EXPECT_EQ(Logits(*planned), held);
+  for (const Product& product : Products(*planned)) {
+    const bool narrow = product.name == "decoder.0.up";
+    EXPECT_EQ(product.range.high, narrow ? 0.25f : 8.0f) << product.name;
+  }
 }
 
 class PlanFileTest : public PlanTest {};
@@ -185,7 +215,9 @@ TEST_P(PlanFileTest, CarriesSmallFilesOfTheFolder) {
 
 TEST_P(PlanFileTest, ABitFlippedAnywhereIsFound) {
   TinyBart().WriteTo(folder_);
-  ASSERT_TRUE(WritePlan(*Bart(folder_, AllInt8()), folder_, {}, plan_).ok());
+  Precisions precisions = AllInt8();
+  precisions.exceptions["encoder.0.up"] = Precision::kBf16;
+  ASSERT_TRUE(WritePlan(*Bart(folder_, precisions), folder_, {}, plan_).ok());
   const std::string good = *ReadFile(plan_);
   constexpr size_t kStep = 211;  // some in every tensor of a row or more
   for (size_t place = 0; place < good.size(); place += kStep) {
@@ -218,6 +250,39 @@ TEST_P(PlanFileTest, RefusesANewerPlan) {
   ASSERT_TRUE(writer.WriteTo(plan_).ok());
   EXPECT_TRUE(
       absl::IsFailedPrecondition(BartModel::Load(plan_, *GetParam()).status()));
+}
+
+TEST_P(PlanFileTest, RefusesRangesThatAreNone) {
+  TinyBart().WriteTo(folder_);
+  Precisions precisions = AllInt8();
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const auto& [low, high] : std::vector<std::pair<float, float>>{
+           {1, 2}, {-2, -1}, {-kInfinity, 1}, {-3e38f, 3e38f}}) {
+    precisions.ranges["encoder.0.up"] = {low, high};
+    ASSERT_TRUE(WritePlan(*Bart(folder_, precisions), folder_, {}, plan_).ok());
+    EXPECT_THAT(Message(BartModel::Load(plan_, *GetParam()).status()),
+                HasSubstr("no range of encoder.0.up's inputs"));
+  }
+}
+
+TEST_P(PlanFileTest, ReadsPlansOfTheFirstVersion) {
+  TinyBart().WriteTo(folder_);
+  const auto model = Bart(folder_, AllInt8());
+  ASSERT_TRUE(WritePlan(*model, folder_, {}, plan_).ok());
+  const auto plan = Artifact::Open(plan_, kPlanFormat, kPlanVersion);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  ArtifactWriter writer(kPlanFormat, 1);
+  for (const char* key : {"kind", "columns"}) {
+    writer.SetMetadata(key, *(*plan)->Metadata(key));
+  }
+  for (const auto& [name, view] : (*plan)->tensors()) {
+    writer.Add(name, view.type, view.shape, view.bytes);
+  }
+  const std::string old = folder_ + ".old";
+  ASSERT_TRUE(writer.WriteTo(old).ok());
+  const auto found = Bart(old);
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(Logits(*found), Logits(*model));
 }
 
 // Hand-made: sound as a file, not as a model.

@@ -19,24 +19,37 @@ struct Branch {
   double score = 0;  // of the tokens up to it
 };
 
-// Has a range of the cache of its own. The texts of `request` are as answers,
-// without the decoder's start and the end.
+// Has a range of the cache of its own, and memory that serves one request after
+// the other. The texts of `request` are as answers, without the decoder's start
+// and the end.
 struct ActiveRequest {
   const BartConfig* config = nullptr;
+  uint32_t source_first = 0;  // row of the cache
+  uint32_t slots_first = 0;   // slot of the cache
+  size_t num_slots = 0;
+
   GenerationRequest request;
+  std::vector<std::span<const int32_t>> drafts;  // texts of the request
   bool started = false;
-  size_t place = 0;             // of the ranges
-  uint32_t source_first = 0;    // row of the cache
   std::vector<uint32_t> free;   // slots that hold nothing
   TargetPath answer;            // its first tree begins with the scored texts
   size_t num_scored_nodes = 0;  // of that tree
+  // Best first, no more than alternatives are wanted.
   std::vector<Branch> branches;
-  std::vector<TargetPath> alternatives;  // once the answer is whole
+  // Those that are followed are there once the answer is whole.
+  std::vector<TargetPath> alternatives;  // [max_alternatives]
+  size_t num_alternatives = 0;           // that are there
   size_t turn = 0;                       // alternative that is next
   std::vector<TargetPath*> moving;       // of this pass
   int passes = 0, alternative_passes = 0;
   std::vector<double> scored;
+  std::vector<bool> kept;  // Advance's
 
+  // Takes the memory; the places are the `number`th of each.
+  void Reserve(const BartConfig& bart, const GeneratorLimits& limits,
+               size_t number, size_t slots_of_a_request);
+  // Begins with a request that was checked.
+  void Begin(GenerationRequest wanted, int max_scored_tokens);
   // Plants the tree of those scored texts that may be answers.
   void PlanScored(int max_tokens);
   // Chooses what moves in this pass: the answer, then alternatives by turns.
@@ -46,17 +59,22 @@ struct ActiveRequest {
   // cost more than they save.
   void DropDrafts();
   // Confirms what the pass showed of a path that moved.
-  void Advance(TargetPass& pass, TargetPath* path);
+  void Advance(const TargetPass& pass, TargetPath* path);
   // Alternatives from the best branches, once the answer is whole.
   void Fork();
+  void AddBranch(const Branch& branch);
   bool Whole(const TargetPath& path) const;
   bool Done() const;
+  // Allocates what it returns, and forgets the request.
   Generated Finish();
+  void Forget();
+  std::span<const TargetPath> followed() const {
+    return std::span(alternatives).first(num_alternatives);
+  }
 };
 
 // From how a text is written to what comes after the decoder's start, less the
 // end.
-std::vector<int32_t> AsAnswer(const BartConfig& config,
-                              std::vector<int32_t> text);
+void MakeAnswer(const BartConfig& config, std::vector<int32_t>* text);
 
 }  // namespace quaver

@@ -17,16 +17,23 @@ size_t RoundUp(size_t count, size_t multiple) {
   return (count + multiple - 1) / multiple * multiple;
 }
 
+size_t Alignment(size_t bytes) {
+  return bytes >= kHugePage ? kHugePage : kPieceFloats * sizeof(float);
+}
+
 }  // namespace
 
 FloatArena::FloatArena(size_t floats) : size_(Rounded(floats)) {
   if (size_ == 0) return;
-  const bool is_large = size_ * sizeof(float) >= kHugePage;
-  const size_t alignment = is_large ? kHugePage : 64;
-  const size_t bytes = RoundUp(size_ * sizeof(float), alignment);
-  memory_.reset(static_cast<float*>(std::aligned_alloc(alignment, bytes)));
+  const size_t alignment = Alignment(size_ * sizeof(float));
+  memory_.reset(static_cast<float*>(std::aligned_alloc(alignment, bytes())));
   QUAVER_CHECK(memory_ != nullptr);
-  if (is_large) madvise(memory_.get(), bytes, MADV_HUGEPAGE);
+  if (alignment == kHugePage) madvise(memory_.get(), bytes(), MADV_HUGEPAGE);
+}
+
+size_t FloatArena::Bytes(size_t floats) {
+  const size_t bytes = Rounded(floats) * sizeof(float);
+  return RoundUp(bytes, Alignment(bytes));
 }
 
 size_t FloatArena::Rounded(size_t floats) {

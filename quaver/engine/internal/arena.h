@@ -6,8 +6,9 @@
 
 namespace quaver {
 
-// Pieces start at multiples of 64 bytes and live as long as the arena. Large
-// arenas ask for huge pages, which spare a packed model the page walks.
+// Pieces start at multiples of 64 bytes and live as long as the arena. One of
+// a huge page or more asks for huge pages (MADV_HUGEPAGE), which spare a packed
+// model the page walks; where the system refuses, small ones do.
 class FloatArena {
  public:
   explicit FloatArena(size_t floats);
@@ -16,6 +17,12 @@ class FloatArena {
 
   // What Take(floats) uses up.
   static size_t Rounded(size_t floats);
+  // That an arena of so many floats takes from the system: whole pieces, or
+  // whole huge pages.
+  static size_t Bytes(size_t floats);
+  size_t bytes() const { return Bytes(size_); }
+  // Whether all of it was taken.
+  bool full() const { return used_ == size_; }
   // REQUIRES: the rounded sum of what was taken fits. Not zeroed.
   float* Take(size_t floats);
 

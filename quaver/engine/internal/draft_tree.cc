@@ -20,13 +20,12 @@ namespace {
 
 constexpr size_t kMaxPlaces = 3;
 
-// Adds a path below the root, sharing what is there already; false when
-// max_nodes came first.
-bool AddPath(std::span<const int32_t> tokens, size_t max_nodes,
-             std::vector<DraftNode>* nodes) {
+// As far as max_nodes have room; whether that was wholly.
+bool AddBeginning(std::span<const int32_t> path, size_t max_nodes,
+                  std::vector<DraftNode>* nodes) {
   int32_t parent = -1;
   int32_t depth = 0;
-  for (const int32_t token : tokens) {
+  for (const int32_t token : path) {
     ++depth;
     const auto known = FindChild(*nodes, parent, token);
     if (known) {
@@ -42,11 +41,20 @@ bool AddPath(std::span<const int32_t> tokens, size_t max_nodes,
 
 }  // namespace
 
-std::vector<size_t> PlacesAfter(std::span<const int32_t> answer,
-                                std::span<const int32_t> draft,
-                                size_t max_places) {
+bool AddPath(std::span<const int32_t> path, size_t max_nodes,
+             std::vector<DraftNode>* nodes) {
+  const size_t before = nodes->size();
+  if (AddBeginning(path, max_nodes, nodes)) return true;
+  nodes->resize(before);
+  return false;
+}
+
+std::span<const size_t> PlacesAfter(std::span<const int32_t> answer,
+                                    std::span<const int32_t> draft,
+                                    size_t max_places, DraftScratch* scratch) {
   // edits[j]: from the answer so far to the draft's first j tokens.
-  std::vector<size_t> edits(draft.size() + 1);
+  std::vector<size_t>& edits = scratch->edits;
+  edits.resize(draft.size() + 1);
   std::iota(edits.begin(), edits.end(), size_t{0});
   for (size_t i = 0; i < answer.size(); ++i) {
     size_t diagonal = edits[0];
@@ -58,42 +66,31 @@ std::vector<size_t> PlacesAfter(std::span<const int32_t> answer,
     }
   }
   const size_t best = *std::min_element(edits.begin(), edits.end());
-  std::vector<size_t> places;
-  for (size_t j = edits.size(); j-- > 0;) {
-    if (edits[j] <= best + 1) places.push_back(j);
-  }
-  std::stable_sort(places.begin(), places.end(),
-                   [&](size_t a, size_t b) { return edits[a] < edits[b]; });
-  if (places.size() > max_places) places.resize(max_places);
-  return places;
-}
-
-std::vector<DraftNode> MakeDraftTree(
-    std::span<const int32_t> answer,
-    std::span<const std::vector<int32_t>> drafts, size_t max_nodes,
-    size_t max_depth, std::vector<DraftNode> nodes) {
-  for (size_t rank = 0; rank < kMaxPlaces; ++rank) {
-    for (const std::vector<int32_t>& draft : drafts) {
-      // Nothing was mended yet: there is one place.
-      const auto places =
-          PlacesAfter(answer, draft, answer.empty() ? 1 : kMaxPlaces);
-      if (rank >= places.size()) continue;
-      const auto rest = std::span(draft).subspan(places[rank]);
-      AddPath(rest.subspan(0, std::min(rest.size(), max_depth)), max_nodes,
-              &nodes);
+  scratch->places.clear();
+  for (size_t distance = best; distance <= best + 1; ++distance) {
+    for (size_t j = edits.size(); j-- > 0;) {
+      if (edits[j] == distance) scratch->places.push_back(j);
     }
   }
-  return nodes;
+  return std::span(scratch->places)
+      .first(std::min(max_places, scratch->places.size()));
 }
 
-std::vector<DraftNode> MakeTree(std::span<const std::vector<int32_t>> paths,
-                                size_t max_nodes) {
-  std::vector<DraftNode> nodes;
-  for (const std::vector<int32_t>& path : paths) {
-    const size_t before = nodes.size();
-    if (!AddPath(path, max_nodes, &nodes)) nodes.resize(before);
+void AddDrafts(std::span<const int32_t> answer,
+               std::span<const std::span<const int32_t>> drafts,
+               size_t max_nodes, size_t max_depth, DraftScratch* scratch,
+               std::vector<DraftNode>* nodes) {
+  for (size_t rank = 0; rank < kMaxPlaces; ++rank) {
+    for (const std::span<const int32_t> draft : drafts) {
+      // Nothing was mended yet: there is one place.
+      const auto places =
+          PlacesAfter(answer, draft, answer.empty() ? 1 : kMaxPlaces, scratch);
+      if (rank >= places.size()) continue;
+      const auto rest = draft.subspan(places[rank]);
+      AddBeginning(rest.first(std::min(rest.size(), max_depth)), max_nodes,
+                   nodes);
+    }
   }
-  return nodes;
 }
 
 }  // namespace quaver

@@ -19,25 +19,31 @@ struct DraftNode {
 std::optional<int32_t> FindChild(std::span<const DraftNode> nodes,
                                  int32_t parent, int32_t token);
 
-// Paths from the root, merged where they begin alike; parents before children.
-// A path that max_nodes have no room for is left out.
-std::vector<DraftNode> MakeTree(std::span<const std::vector<int32_t>> paths,
-                                size_t max_nodes);
+// Adds a path from the root to a tree, merged with what begins alike; parents
+// come before children. Nothing is added, and the answer is false, where there
+// would be more than max_nodes.
+bool AddPath(std::span<const int32_t> path, size_t max_nodes,
+             std::vector<DraftNode>* nodes);
+
+// What PlacesAfter and AddDrafts reckon with. Kept, it spares allocations.
+struct DraftScratch {
+  std::vector<size_t> edits, places;
+};
 
 // Where a draft goes on once `answer` was said: for every place of the draft,
 // how many edits its beginning is from the answer (Levenshtein). Best places
 // first; of equal ones the later: an answer mends words by fewer, longer
-// tokens. Only places within one edit of the best, at most `max_places`.
-std::vector<size_t> PlacesAfter(std::span<const int32_t> answer,
-                                std::span<const int32_t> draft,
-                                size_t max_places);
+// tokens. Only places within one edit of the best, at most `max_places`. In
+// `scratch`, until it is used again.
+std::span<const size_t> PlacesAfter(std::span<const int32_t> answer,
+                                    std::span<const int32_t> draft,
+                                    size_t max_places, DraftScratch* scratch);
 
-// The continuations of drafts, merged where they begin alike; parents before
-// children. At most `max_nodes`, and none deeper than `max_depth`. Added to
-// `nodes`, which count.
-std::vector<DraftNode> MakeDraftTree(
-    std::span<const int32_t> answer,
-    std::span<const std::vector<int32_t>> drafts, size_t max_nodes,
-    size_t max_depth, std::vector<DraftNode> nodes = {});
+// Adds the continuations of drafts to a tree, as AddPath does, as far as they
+// fit: at most `max_nodes` in all, and none deeper than `max_depth`.
+void AddDrafts(std::span<const int32_t> answer,
+               std::span<const std::span<const int32_t>> drafts,
+               size_t max_nodes, size_t max_depth, DraftScratch* scratch,
+               std::vector<DraftNode>* nodes);
 
 }  // namespace quaver

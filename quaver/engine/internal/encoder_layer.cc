@@ -1,52 +1,50 @@
 // See encoder_layer.h.
 #include "quaver/engine/internal/encoder_layer.h"
 
-#include <cstring>
+#include <algorithm>
 
 namespace quaver {
 namespace {
 
-void Attend(const EncoderPass& pass) {
-  const LayerBuffers& buffers = pass.buffers;
-  const uint32_t first = pass.offsets.front();
+// Multiply-adds, and what packing keys and values costs beside.
+size_t AttentionWork(const EncoderPass& pass) {
+  constexpr size_t kPacking = 32;
+  size_t work = 0;
   for (size_t b = 0; b + 1 < pass.offsets.size(); ++b) {
-    const size_t begin = pass.offsets[b] - first;
     const size_t T = pass.offsets[b + 1] - pass.offsets[b];
-    pass.kernels.dense.attention(buffers.wide + begin * 3 * pass.D, T, pass.H,
-                                 pass.D, buffers.scratch,
-                                 buffers.context + begin * pass.D);
+    work += 2 * T * (T + kPacking) * pass.D;
   }
+  return 4 * work;  // in fp32: a quarter as many at a time as in bytes
+}
+
+// Heads of all sequences are numbered one sequence after the other.
+void Attend(const EncoderPass& pass) {
+  const size_t H = pass.H, D = pass.D;
+  const size_t B = pass.offsets.size() - 1;
+  const uint32_t first = pass.offsets.front();
+  pass.Share(B * H, 1, AttentionWork(pass),
+             [&](size_t begin, size_t end, float* scratch) {
+               for (size_t head = begin; head < end;) {
+                 const size_t b = head / H;
+                 const size_t last = std::min(end, (b + 1) * H);
+                 const size_t row = pass.offsets[b] - first;
+                 const size_t T = pass.offsets[b + 1] - pass.offsets[b];
+                 pass.kernels.dense.attention(
+                     pass.buffers.wide + row * 3 * D, T, H, D, head - b * H,
+                     last - b * H, scratch, pass.buffers.context + row * D);
+                 head = last;
+               }
+             });
 }
 
 }  // namespace
 
-LayerBuffers::LayerBuffers(size_t M, size_t D, size_t inner,
-                           size_t scratch_floats)
-    : arena(0) {
-  constexpr size_t kFloat = sizeof(float);
-  const size_t code_floats = (M + kInt8SpareRows) * Int8Stride(inner) / kFloat;
-  const size_t row_floats = M * sizeof(Int8Row) / kFloat;
-  const size_t sizes[] = {M * D,          M * D,       M * inner,
-                          scratch_floats, code_floats, row_floats};
-  size_t all = 0;
-  for (const size_t size : sizes) all += FloatArena::Rounded(size);
-  arena = FloatArena(all);
-  hidden = arena.Take(sizes[0]);
-  context = arena.Take(sizes[1]);
-  wide = arena.Take(sizes[2]);
-  scratch = arena.Take(sizes[3]);
-  codes = reinterpret_cast<uint8_t*>(arena.Take(sizes[4]));
-  rows = reinterpret_cast<Int8Row*>(arena.Take(sizes[5]));
-  // `gemm` may read, and not use, rows that nothing was written to.
-  std::memset(codes, 0, code_floats * kFloat);
-}
-
 void EncoderLayerViews::Choose(const Precisions& precisions,
                                const std::string& name) {
-  qkv.precision = precisions.Of(name + ".qkv");
-  attention_output.precision = precisions.Of(name + ".attention_output");
-  up.precision = precisions.Of(name + ".up");
-  down.precision = precisions.Of(name + ".down");
+  qkv.Choose(precisions, name + ".qkv");
+  attention_output.Choose(precisions, name + ".attention_output");
+  up.Choose(precisions, name + ".up");
+  down.Choose(precisions, name + ".down");
 }
 
 size_t EncoderLayerViews::Measure(const Kernels& kernels) const {
@@ -63,13 +61,19 @@ EncoderLayer EncoderLayerViews::Pack(Packer& packer) const {
           packer.PackLinear(down),         packer.CopyNorm(output_norm)};
 }
 
+void FeedForward(const LayerPass& pass, const EncoderLayer& layer) {
+  pass.Apply(layer.up, pass.buffers.hidden, Epilogue::kBiasGelu, nullptr,
+             pass.buffers.wide);
+  pass.AddAndNormalise(layer.down, pass.buffers.wide, layer.output_norm);
+}
+
 void RunLayer(const EncoderPass& pass, const EncoderLayer& layer) {
   pass.Apply(layer.qkv, pass.buffers.hidden, Epilogue::kBias, nullptr,
              pass.buffers.wide);
   Attend(pass);
   pass.AddAndNormalise(layer.attention_output, pass.buffers.context,
                        layer.attention_norm);
-  pass.FeedForward(layer);
+  FeedForward(pass, layer);
 }
 
 }  // namespace quaver

@@ -25,12 +25,16 @@ class PlanReader {
   std::vector<FloatArena> TakeRepacked() { return std::move(repacked_); }
 
  private:
+  void Find(const std::string& name, size_t N, size_t K, Linear& linear);
+  void FindRange(const std::string& name, Linear& linear);
+  void Repack(size_t N, size_t K, Linear& linear);
   template <typename T>
   void Get(const std::string& name, size_t size, const T*& values);
 
   const Artifact& plan_;
   const Kernels& kernels_;
   size_t columns_ = 0;  // of the plan's fp32 panels
+  TacticTable tactics_;
   std::vector<FloatArena> repacked_;
   absl::Status status_;
 };

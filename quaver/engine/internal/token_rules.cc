@@ -2,43 +2,17 @@
 #include "quaver/engine/internal/token_rules.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace quaver {
-namespace {
-
-constexpr float kNever = -std::numeric_limits<float>::infinity();
-
-void BanRepeats(std::span<const int32_t> tokens, size_t n, float* logits) {
-  if (n == 0 || tokens.size() + 1 < n) return;
-  const auto last = tokens.last(n - 1);
-  for (size_t i = 0; i + n <= tokens.size(); ++i) {
-    const auto gram = tokens.subspan(i, n);
-    if (std::equal(last.begin(), last.end(), gram.begin())) {
-      logits[gram.back()] = kNever;
-    }
-  }
-}
-
-}  // namespace
-
 std::optional<int32_t> ForcedToken(const BartConfig& config,
                                    const GenerationOptions& options,
-                                   std::span<const int32_t> tokens) {
-  const auto length = static_cast<int>(tokens.size());
+                                   size_t num_tokens) {
+  const auto length = static_cast<int>(num_tokens);
   if (length == options.max_new_tokens && config.forced_eos_id) {
     return config.forced_eos_id;
   }
   if (length == 1 && config.forced_bos_id) return config.forced_bos_id;
   return std::nullopt;
-}
-
-void BanTokens(const BartConfig& config, const GenerationOptions& options,
-               std::span<const int32_t> tokens, float* logits) {
-  BanRepeats(tokens, static_cast<size_t>(options.no_repeat_ngram_size), logits);
-  if (static_cast<int>(tokens.size()) - 1 < options.min_new_tokens) {
-    logits[config.eos_id] = kNever;
-  }
 }
 
 absl::StatusOr<GenerationOptions> CheckOptions(GenerationOptions options,

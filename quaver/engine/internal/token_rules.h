@@ -2,6 +2,8 @@
 // processors.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -12,15 +14,29 @@
 
 namespace quaver {
 
-// The only token that may follow `tokens` (the decoder's start first), if so.
+// The only token that may follow `num_tokens` others (the decoder's start is
+// one of them), if so.
 std::optional<int32_t> ForcedToken(const BartConfig& config,
                                    const GenerationOptions& options,
-                                   std::span<const int32_t> tokens);
+                                   size_t num_tokens);
 
-// Sets to minus infinity what may not follow: repeated n-grams, too early an
-// end. `logits` may be probabilities' logarithms.
-void BanTokens(const BartConfig& config, const GenerationOptions& options,
-               std::span<const int32_t> tokens, float* logits);
+// Calls ban(token) for what may not follow `tokens`: ends of repeated n-grams,
+// too early an end. A token may come twice.
+template <typename Ban>
+void ForEachBanned(const BartConfig& config, const GenerationOptions& options,
+                   std::span<const int32_t> tokens, const Ban& ban) {
+  const auto n = static_cast<size_t>(options.no_repeat_ngram_size);
+  if (n > 0 && tokens.size() + 1 >= n) {
+    const auto last = tokens.last(n - 1);
+    for (size_t i = 0; i + n <= tokens.size(); ++i) {
+      const auto gram = tokens.subspan(i, n);
+      if (std::equal(last.begin(), last.end(), gram.begin())) ban(gram.back());
+    }
+  }
+  if (static_cast<int>(tokens.size()) - 1 < options.min_new_tokens) {
+    ban(config.eos_id);
+  }
+}
 
 // InvalidArgument naming what is wrong; else options within the limits.
 absl::StatusOr<GenerationOptions> CheckOptions(GenerationOptions options,

@@ -95,20 +95,29 @@ absl::StatusOr<LinearViews> TensorFinder::FindLinear(
   return linear;
 }
 
-// Products with more inputs than its sums hold stay as they are.
+// Products with more inputs than sums of bytes hold stay as they are.
 Precision Possible(Precision precision, size_t K) {
-  return K <= kInt8MaxInputs ? precision : Precision::kFp32;
+  return precision == Precision::kInt8 && K > kInt8MaxInputs ? Precision::kFp32
+                                                             : precision;
 }
 
 size_t Packer::MeasureLinear(const Kernels& kernels, size_t N, size_t K,
                              Precision precision) {
-  if (Possible(precision, K) == Precision::kFp32) {
-    return FloatArena::Rounded(kernels.dense.packed_size(N, K)) +
-           FloatArena::Rounded(N);
+  switch (Possible(precision, K)) {
+    case Precision::kBf16: {
+      const size_t columns = Bf16Columns(N);
+      return FloatArena::Rounded(columns * Bf16Stride(K) / 2) +
+             FloatArena::Rounded(columns);
+    }
+    case Precision::kInt8: {
+      const size_t columns = Int8Columns(N);
+      return FloatArena::Rounded(columns * Int8Stride(K) / sizeof(float)) +
+             3 * FloatArena::Rounded(columns);
+    }
+    default:
+      return FloatArena::Rounded(kernels.dense.packed_size(N, K)) +
+             FloatArena::Rounded(N);
   }
-  const size_t columns = Int8Columns(N);
-  return FloatArena::Rounded(columns * Int8Stride(K) / sizeof(float)) +
-         3 * FloatArena::Rounded(columns);
 }
 
 size_t Packer::MeasureLinear(const Kernels& kernels, const LinearViews& views) {
@@ -116,8 +125,11 @@ size_t Packer::MeasureLinear(const Kernels& kernels, const LinearViews& views) {
 }
 
 Linear Packer::PackLinear(const LinearViews& views) {
-  return PackLinear(Join(views.weights).data(), Join(views.biases).data(),
-                    views.N, views.K, views.precision);
+  Linear linear =
+      PackLinear(Join(views.weights).data(), Join(views.biases).data(), views.N,
+                 views.K, views.precision);
+  if (linear.precision == Precision::kInt8) linear.range = views.range;
+  return linear;
 }
 
 Linear Packer::PackLinear(const float* weight, const float* bias, size_t N,
@@ -128,6 +140,11 @@ Linear Packer::PackLinear(const float* weight, const float* bias, size_t N,
     kernels_.dense.pack(weight, N, K, packed);
     linear.weight = packed;
     linear.bias = Copy(std::vector<float>(bias, bias + N));
+    return linear;
+  }
+  if (linear.precision == Precision::kBf16) {
+    const Bf16Pack pack = PackBf16(weight, bias, N, K);
+    linear.bf16 = {Copy(pack.halves), Copy(pack.bias), N, K};
     return linear;
   }
   const Int8Pack pack = PackInt8(weight, bias, N, K);
@@ -153,5 +170,6 @@ const T* Packer::Copy(const std::vector<T>& values) {
 }
 template const float* Packer::Copy(const std::vector<float>& values);
 template const int8_t* Packer::Copy(const std::vector<int8_t>& values);
+template const uint16_t* Packer::Copy(const std::vector<uint16_t>& values);
 
 }  // namespace quaver

@@ -13,6 +13,7 @@
 #include "quaver/base/status.h"
 #include "quaver/engine/internal/arena.h"
 #include "quaver/engine/precision.h"
+#include "quaver/engine/tactics.h"
 #include "quaver/kernels/kernels.h"
 
 namespace quaver {
@@ -25,8 +26,12 @@ struct Linear {
   // kFp32's.
   const float* weight = nullptr;
   const float* bias = nullptr;  // [N]
+  // kBf16's.
+  Bf16Weight bf16;
   // kInt8's.
   Int8Weight int8;
+  InputRange range;
+  RowTactics tactics;  // of the table that it is packed for
 };
 
 struct Norm {
@@ -42,6 +47,12 @@ struct LinearViews {
   size_t N = 0;
   size_t K = 0;
   Precision precision = Precision::kFp32;
+  InputRange range;
+
+  void Choose(const Precisions& precisions, const std::string& product) {
+    precision = precisions.Of(product);
+    range = precisions.RangeOf(product);
+  }
 };
 
 struct NormViews {
