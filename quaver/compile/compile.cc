@@ -46,18 +46,23 @@ class Compiler {
     const Stopwatch watch;
     RETURN_IF_ERROR(CheckWeights(options_.checkpoint));
     ASSIGN_OR_RETURN(reference_, LoadWith({}));
+    ASSIGN_OR_RETURN(const ModelIdentity identity,
+                     IdentifyModel(options_.checkpoint));
     CompileReport report{kind};
+    RETURN_IF_ERROR(FindRanges(identity.hash));
     Precisions precisions;
-    if (options_.precision.value_or(Precision::kInt8) == Precision::kInt8) {
-      ASSIGN_OR_RETURN(precisions, Quantise(&report));
+    if (options_.precision != Precision::kFp32) {
+      ASSIGN_OR_RETURN(precisions, Choose(&report));
     }
     ASSIGN_OR_RETURN(const auto model, LoadWith(precisions));
     report.products = Products(*model);
-    ASSIGN_OR_RETURN(const ModelIdentity identity,
-                     IdentifyModel(options_.checkpoint));
     std::map<std::string, std::string> notes = {
         {kPlanModel, identity.name}, {kPlanModelHash, identity.hash}};
+    if (options_.calibration.method != ScaleMethod::kDynamic) {
+      notes["scales"] = Name(options_.calibration.method);
+    }
     if (report.measured) notes["quality_drop"] = std::to_string(report.drop);
+    RETURN_IF_ERROR(TuneInto(report.products, &notes));
     RETURN_IF_ERROR(
         WritePlan(*model, options_.checkpoint, notes, options_.plan));
     report.plan_bytes = std::filesystem::file_size(options_.plan);
@@ -66,9 +71,49 @@ class Compiler {
   }
 
  private:
-  absl::StatusOr<std::unique_ptr<const Model>> LoadWith(
-      const Precisions& precisions) {
-    return Model::Load(options_.checkpoint, BestKernels(), precisions);
+  absl::StatusOr<std::unique_ptr<const Model>> LoadWith(Precisions precisions) {
+    precisions.ranges = ranges_;
+    return Model::Load(options_.checkpoint, *Isas().front(), precisions);
+  }
+
+  std::vector<const Kernels*> Isas() const {
+    if (!options_.isas.empty()) return options_.isas;
+    return {&BestKernels()};
+  }
+
+  absl::Status FindRanges(const std::string& hash) {
+    const CalibrationOptions& options = options_.calibration;
+    if (options.method == ScaleMethod::kDynamic) return absl::OkStatus();
+    if (options_.precision.value_or(Precision::kInt8) != Precision::kInt8) {
+      return absl::InvalidArgumentError(
+          fmt::format("{} scales are for int8, not for {}",
+                      Name(options.method), Name(*options_.precision)));
+    }
+    Tell("ranges of inputs", 0, 1);
+    ASSIGN_OR_RETURN(ranges_, Calibrate(*reference_, hash, options));
+    Tell("ranges of inputs", 1, 1);
+    return absl::OkStatus();
+  }
+
+  // Each table's tactics, as notes of the plan.
+  absl::Status TuneInto(const std::vector<Product>& products,
+                        std::map<std::string, std::string>* notes) const {
+    if (options_.tuning.level == 0) return absl::OkStatus();
+    TimingCache own;
+    TimingCache* cache =
+        options_.timing_cache == nullptr ? &own : options_.timing_cache;
+    for (const Kernels* kernels : Isas()) {
+      TuningOptions tuning = options_.tuning;
+      tuning.progress = [&](int done, int all) {
+        Tell(fmt::format("times of products by {}", kernels->name),
+             static_cast<size_t>(done), static_cast<size_t>(all));
+      };
+      ASSIGN_OR_RETURN(const TacticTable table,
+                       Tune(*kernels, products, tuning, cache));
+      (*notes)[std::string(kPlanTactics) + kernels->name] =
+          table.Text(*kernels);
+    }
+    return absl::OkStatus();
   }
 
   absl::StatusOr<double> DropOf(const Precisions& precisions) {
@@ -81,29 +126,46 @@ class Compiler {
     options_.progress(what, static_cast<int>(done), static_cast<int>(all));
   }
 
-  absl::StatusOr<Precisions> Quantise(CompileReport* report) {
-    Precisions precisions{Precision::kInt8};
-    Tell("quality of int8", 0, 1);
-    ASSIGN_OR_RETURN(report->drop, DropOf(precisions));
+  absl::StatusOr<Precisions> Choose(CompileReport* report) {
+    const Precision wanted = options_.precision.value_or(Precision::kInt8);
+    ASSIGN_OR_RETURN(report->drop, DropOfAll(wanted));
     report->measured = true;
-    Tell("quality of int8", 1, 1);
     const bool passes = report->drop <= options_.max_drop;
     if (!passes && options_.precision) {
       return absl::FailedPreconditionError(fmt::format(
-          "{}: int8 costs {:.2f} points of quality, above --max-quality-drop "
-          "{}; --precision auto keeps in fp32 what costs most",
-          options_.checkpoint, report->drop, options_.max_drop));
+          "{}: {} costs {:.2f} points of quality, above --max-quality-drop {}; "
+          "--precision auto keeps in more precise numbers what costs most",
+          options_.checkpoint, Name(wanted), report->drop, options_.max_drop));
     }
-    const PrecisionSearch search = options_.search;
-    if (!passes && search == PrecisionSearch::kNever) {
-      report->drop = 0;
-      return Precisions{};
-    }
-    if (!passes || search == PrecisionSearch::kAlways) {
+    const bool may_search = options_.search != PrecisionSearch::kNever;
+    if (options_.search == PrecisionSearch::kAlways ||
+        (!passes && may_search)) {
       RETURN_IF_ERROR(Rank(report));
     }
-    if (!passes) RETURN_IF_ERROR(Restore(&precisions, report));
-    return precisions;
+    if (passes) return Precisions{wanted};
+    ASSIGN_OR_RETURN(const Remedy remedy, FindRemedy());
+    if (may_search) return Restore(remedy, report);
+    report->drop = remedy.drop;
+    return Precisions{remedy.precision};
+  }
+
+  absl::StatusOr<double> DropOfAll(Precision precision) {
+    const std::string what = fmt::format("quality of {}", Name(precision));
+    Tell(what, 0, 1);
+    ASSIGN_OR_RETURN(const double drop, DropOf(Precisions{precision}));
+    Tell(what, 1, 1);
+    return drop;
+  }
+
+  // What products become that cost too much in int8.
+  struct Remedy {
+    Precision precision = Precision::kFp32;
+    double drop = 0;  // of all products in it
+  };
+  absl::StatusOr<Remedy> FindRemedy() {
+    ASSIGN_OR_RETURN(const double drop, DropOfAll(Precision::kBf16));
+    return drop <= options_.max_drop ? Remedy{Precision::kBf16, drop}
+                                     : Remedy{};
   }
 
   // Each product's drop when it alone is int8.
@@ -124,27 +186,32 @@ class Compiler {
     return absl::OkStatus();
   }
 
-  // Puts the worst products back to fp32: twice as many each time, until the
-  // rest passes.
-  absl::Status Restore(Precisions* precisions, CompileReport* report) {
+  // The worst products leave int8: twice as many each time, until the rest
+  // passes.
+  absl::StatusOr<Precisions> Restore(const Remedy& remedy,
+                                     CompileReport* report) {
+    Precisions precisions{Precision::kInt8};
+    const std::string what =
+        fmt::format("{} for the worst products", Name(remedy.precision));
     const size_t all = report->ranked.size();
     for (size_t kept = 1;; kept = std::min(2 * kept, all)) {
-      Tell("fp32 for the worst products", kept, all);
+      Tell(what, kept, all);
       for (size_t i = 0; i < kept; ++i) {
-        precisions->exceptions[report->ranked[i].product] = Precision::kFp32;
+        precisions.exceptions[report->ranked[i].product] = remedy.precision;
       }
       if (kept == all) {
-        report->drop = 0;
-        return absl::OkStatus();
+        report->drop = remedy.drop;
+        return precisions;
       }
-      ASSIGN_OR_RETURN(report->drop, DropOf(*precisions));
-      if (report->drop <= options_.max_drop) return absl::OkStatus();
+      ASSIGN_OR_RETURN(report->drop, DropOf(precisions));
+      if (report->drop <= options_.max_drop) return precisions;
     }
   }
 
   const CompileOptions& options_;
   const QualityDrop<Model>& drop_;
   std::unique_ptr<const Model> reference_;
+  std::map<std::string, InputRange> ranges_;  // none: dynamic scales
 };
 
 }  // namespace

@@ -13,6 +13,9 @@
 #include <vector>
 
 #include "quaver/base/status.h"
+#include "quaver/compile/calibration.h"
+#include "quaver/compile/timing_cache.h"
+#include "quaver/compile/tuning.h"
 #include "quaver/engine/plan.h"
 #include "quaver/kernels/kernels.h"
 
@@ -27,7 +30,7 @@ using QualityDrop = std::function<absl::StatusOr<double>(
 // When every product's own drop is measured, which costs the quality measure
 // once a product.
 enum class PrecisionSearch {
-  kNever,       // a model whose drop is too great stays in fp32
+  kNever,       // a model is in one precision wholly
   kWhenNeeded,  // when the drop of all products together is too great
   kAlways,
 };
@@ -35,13 +38,24 @@ enum class PrecisionSearch {
 struct CompileOptions {
   std::string checkpoint;  // a Hugging Face folder
   std::string plan;        // written, atomically
-  // Absent: int8, and fp32 for the products that cost more quality than
-  // max_drop allows.
+  // Absent: int8 where quality allows. When all products in int8 cost more than
+  // max_drop, those that cost most leave it: for bf16, when all products in
+  // bf16 cost at most max_drop; else for fp32.
   std::optional<Precision> precision;
   double max_drop = 0.5;  // points
   PrecisionSearch search = PrecisionSearch::kWhenNeeded;
-  // Told what begins: "int8 quality", and how much of it is done of how much.
+  // How the inputs of int8 products are scaled. Quality is measured, and
+  // judged, with these scales.
+  CalibrationOptions calibration;
+  // Told what begins: "quality of int8", and how much of it is done of how
+  // much.
   std::function<void(const std::string& what, int done, int all)> progress;
+
+  // Tables to tune for, of this machine; the first one computes the quality
+  // and packs fp32 products. BestKernels() when empty.
+  std::vector<const Kernels*> isas;
+  TuningOptions tuning = {.level = 0};
+  TimingCache* timing_cache = nullptr;  // read and added to; may be null
 };
 
 // A product's drop when it alone is int8.
@@ -62,8 +76,10 @@ struct CompileReport {
 
 // InvalidArgument, naming the tensor, for a weight that is no number or above
 // 1e4 in magnitude; FailedPrecondition when a precision was asked for and its
-// drop is above max_drop; else as Load's and WritePlan's. Costs the quality
-// measure once, and once a product in a search.
+// drop is above max_drop; else as Load's, Calibrate's,
+// Tune's and WritePlan's. Costs the
+// quality measure once; once more when int8 costs too much, and once a product
+// in a search.
 absl::StatusOr<CompileReport> CompileEncoder(
     const CompileOptions& options, const QualityDrop<BertModel>& drop);
 absl::StatusOr<CompileReport> CompileCorrector(
