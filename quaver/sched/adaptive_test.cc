@@ -101,6 +101,14 @@ TEST(LoadEstimatesTest, FindsTheLine) {
   EXPECT_NEAR(static_cast<double>(load.CostUs(200)), 4700, 10);
 }
 
+TEST(LoadEstimatesTest, KnowsHowFarCostsStray) {
+  LoadEstimates load;
+  for (int i = 0; i < 400; ++i) load.Computed(10, 1000);
+  EXPECT_EQ(load.SafeCostUs(10), 1000);
+  for (int i = 0; i < 400; ++i) load.Computed(10, i % 2 == 0 ? 800 : 1200);
+  EXPECT_NEAR(static_cast<double>(load.SafeCostUs(10)), 1400, 50);
+}
+
 TEST(LoadEstimatesTest, ExpectsNoNegativeCosts) {
   LoadEstimates load;
   for (int i = 0; i < 50; ++i)

@@ -32,6 +32,14 @@ class BatchQueueTest : public testing::Test {
     return item;
   }
 
+  QueuedItem* AddOfKind(const char* kind) {
+    QueuedItem* item = Item(10);
+    item->item->kind = kind;
+    const absl::Status status = queue_->Add(*item, now_us_);
+    EXPECT_TRUE(status.ok()) << status;
+    return item;
+  }
+
   absl::Status Refusal(int64_t tokens, CallOptions options = {}, int size = 1) {
     return queue_->Add(*Item(tokens, options, size), now_us_);
   }
@@ -47,7 +55,7 @@ class BatchQueueTest : public testing::Test {
 
   // Batches of 10 and 30 tokens that took fixed_us + us_a_token x.
   void Measure(int64_t fixed_us, int64_t us_a_token) {
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < 400; ++i) {
       const int64_t tokens = i % 2 == 0 ? 10 : 30;
       queue_->Computed(tokens, fixed_us + us_a_token * tokens);
     }

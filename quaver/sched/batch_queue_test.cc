@@ -321,6 +321,66 @@ TEST_F(BatchQueueTest, GoodputStandsUnderOverload) {
   EXPECT_GT(good, can_be_done * 9 / 10);
 }
 
+TEST_F(BatchQueueTest, ABatchIsNoLargerThanItsItemsHaveTime) {
+  Make({});
+  Measure(2000, 100);
+  std::vector<QueuedItem*> items;
+  for (int i = 0; i < 4; ++i) {
+    items.push_back(Add(10, {.deadline_us = now_us_ + 4500}));
+  }
+  // 4.5 ms are enough for 25 tokens.
+  Decision next = Next();
+  EXPECT_THAT(next.batch, ElementsAre(items[0], items[1]));
+  EXPECT_EQ(next.reason, CloseReason::kDeadline);
+  EXPECT_THAT(next.dropped, IsEmpty());
+  now_us_ += 1500;  // now for one
+  next = Next();
+  EXPECT_THAT(next.batch, ElementsAre(items[2]));
+  EXPECT_THAT(Next().batch, ElementsAre(items[3]));
+}
+
+TEST_F(BatchQueueTest, ABatchIsOfOneKind) {
+  Make({.max_batch_size = 3});
+  std::vector<QueuedItem*> items;
+  for (const char* kind : {"a", "b", "a", "c", "b", "a", "a"}) {
+    items.push_back(AddOfKind(kind));
+  }
+  const Decision next = Next();
+  EXPECT_THAT(next.batch, ElementsAre(items[0], items[2], items[5]));
+  EXPECT_EQ(next.reason, CloseReason::kFull);
+  EXPECT_THAT(Next().batch, ElementsAre(items[1], items[4]));
+  EXPECT_THAT(Next().batch, ElementsAre(items[3]));
+  EXPECT_THAT(Next().batch, ElementsAre(items[6]));
+  EXPECT_TRUE(queue_->empty());
+}
+
+TEST_F(BatchQueueTest, AKindThatWaitsHoldsNoOtherUp) {
+  Make({.max_batch_size = 2, .batching = {.max_queue_delay_us = 1000}});
+  QueuedItem* lone = AddOfKind("a");
+  now_us_ += 100;
+  QueuedItem* first = AddOfKind("b");
+  EXPECT_EQ(WaitsUntil(), now_us_ + 900);
+  QueuedItem* second = AddOfKind("b");
+  EXPECT_THAT(Next().batch, ElementsAre(first, second));
+  now_us_ += 900;
+  const Decision next = Next();
+  EXPECT_THAT(next.batch, ElementsAre(lone));
+  EXPECT_EQ(next.reason, CloseReason::kDelay);
+}
+
+TEST_F(BatchQueueTest, WhereTheOrderCountsAnotherKindEndsABatch) {
+  Make({.batching = {.max_queue_delay_us = 1000, .preserve_ordering = true}});
+  std::vector<QueuedItem*> items;
+  for (const char* kind : {"a", "a", "b", "a"}) {
+    items.push_back(AddOfKind(kind));
+  }
+  const Decision next = Next();
+  EXPECT_THAT(next.batch, ElementsAre(items[0], items[1]));
+  EXPECT_EQ(next.reason, CloseReason::kOtherKind);
+  EXPECT_THAT(Next().batch, ElementsAre(items[2]));
+  WaitsUntil();
+}
+
 TEST_F(BatchQueueTest, StoppingWaitsForNothing) {
   Make({.batching = {.max_queue_delay_us = 1000}});
   QueuedItem* item = Add(1);

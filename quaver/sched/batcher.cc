@@ -43,13 +43,11 @@ absl::StatusOr<std::unique_ptr<Batcher>> Batcher::Create(
 
 Batcher::Batcher(const BatcherConfig& config, Compute compute,
                  const Clock& clock)
-    : num_instances_(config.num_instances == 0 ? AvailableCores()
-                                               : config.num_instances),
-      preserve_ordering_(config.batching.preserve_ordering),
+    : preserve_ordering_(config.batching.preserve_ordering),
       compute_(std::move(compute)),
       clock_(clock),
       queue_(std::make_unique<BatchQueue>(config)) {
-  for (int i = num_instances_ - 1; i >= 0; --i) idle_.push_back(i);
+  Resize(config.num_instances);
 }
 
 Batcher::~Batcher() {
@@ -77,6 +75,30 @@ void Batcher::Stop() {
   mutex_.Await(this, &Batcher::Idle);
 }
 
+int Batcher::num_instances() const {
+  const MutexLock lock(&mutex_);
+  return num_instances_;
+}
+
+void Batcher::Resize(int num_instances) {
+  QUAVER_CHECK(num_instances >= 0);
+  const int wanted = num_instances == 0 ? AvailableCores() : num_instances;
+  const MutexLock lock(&mutex_);
+  busy_.resize(std::max(busy_.size(), static_cast<size_t>(wanted)));
+  std::erase_if(idle_, [&](int instance) { return instance >= wanted; });
+  for (int i = num_instances_; i < wanted; ++i) {
+    if (!busy_[static_cast<size_t>(i)]) idle_.insert(idle_.begin(), i);
+  }
+  num_instances_ = wanted;
+  WakeFront(kNow, nullptr);
+  mutex_.Await(this, &Batcher::UnwantedIdle);
+}
+
+bool Batcher::UnwantedIdle() const {
+  return std::find(busy_.begin() + num_instances_, busy_.end(), true) ==
+         busy_.end();
+}
+
 bool Batcher::Idle() const {
   return queue_->empty() && statistics_.num_running == 0;
 }
@@ -85,6 +107,7 @@ BatcherStatistics Batcher::statistics() const {
   const MutexLock lock(&mutex_);
   BatcherStatistics statistics = statistics_;
   statistics.num_queued = static_cast<int>(queue_->size());
+  statistics.num_instances = num_instances_;
   return statistics;
 }
 
@@ -155,6 +178,7 @@ void Batcher::Start(Batch batch, Waiter* self) {
   batch.instance = idle_.back();
   batch.number = next_number_++;
   idle_.pop_back();
+  busy_[static_cast<size_t>(batch.instance)] = true;
   ++statistics_.num_running;
   const std::vector<Waiter*>& waiters = batch.waiters;
   const bool is_own =
@@ -208,7 +232,8 @@ std::vector<Batcher::Waiter*> Batcher::Finish(Batch batch, int64_t compute_us) {
   ++statistics_.by_close_reason[static_cast<size_t>(batch.reason)];
   --statistics_.num_running;
   queue_->Computed(tokens, compute_us);
-  idle_.push_back(batch.instance);
+  busy_[static_cast<size_t>(batch.instance)] = false;
+  if (batch.instance < num_instances_) idle_.push_back(batch.instance);
   WakeFront(kNow, nullptr);
   if (!preserve_ordering_) return std::move(batch.waiters);
   held_back_[batch.number] = std::move(batch.waiters);

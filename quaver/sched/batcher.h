@@ -10,8 +10,12 @@
 // When it is full, Run answers ResourceExhausted at once.
 //
 // A batch is the longest beginning of the queue that fits max_batch_size and
-// max_batch_tokens. Whenever an instance is idle and the queue is not empty,
-// it closes at once, for the first reason that holds:
+// max_batch_tokens; where items are of several kinds, of what the queue has of
+// one: that whose first item came first, unless it still waits to grow and
+// another one of the first 16 does not. With preserve_ordering a batch ends
+// before the first item of another kind (reason "other kind"). Whenever an
+// instance is idle and the queue is not empty, it closes at once, for the first
+// reason that holds:
 //   preferred size  a beginning of it has one of preferred_batch_sizes (the
 //                   longest such is taken), unless the delay is over
 //   full            the next item does not fit max_batch_size
@@ -20,7 +24,7 @@
 //   delay           its oldest item is max_queue_delay_us old. With a delay of
 //                   0 no item waits while an instance is idle
 //   deadline        an item's deadline or timeout is no further than two such
-//                   batches take and 1 ms
+//                   batches take and 1 ms, or a larger batch would be too late
 //   adaptive        see below
 // Otherwise it waits for the earliest of these moments or for the next item. So
 // an item waits max_queue_delay_us beside an idle instance at most; beside busy
@@ -39,9 +43,14 @@
 //
 // An item is dropped, not computed, when before its batch begins it is
 // cancelled (Cancelled), its timeout passes and the policy is to reject, its
-// deadline passes, or it is expected to pass before the batch is done
-// (DeadlineExceeded); the last item of a queue gets the benefit of the doubt. A
-// cancellation is seen when a batch is formed or the queue is full.
+// deadline passes, or it is expected to pass before the batch is done, which is
+// taken to last a + b x and twice the mean deviation from that
+// (DeadlineExceeded). Where a batch would be done too late for some of its
+// items, it is made no larger than the largest one that could be formed of the
+// queue and would be in time for all its items; what is late even so is
+// dropped. So an overload is served from what has time left, in batches as
+// large as that allows. The last item of a queue gets the benefit of the doubt.
+// A cancellation is seen when a batch is formed or the queue is full.
 //
 // There are no threads of instances: leader and followers. A batch is computed
 // by one of the threads that wait for it, on an instance's number; the others
@@ -50,6 +59,9 @@
 // an idle machine and 70 on a busy one (batcher_bench.cc). A thread that gives
 // its instance back wakes only the first in the queue, which takes along what
 // came meanwhile, unless a newcomer that is awake was faster.
+//
+// Resize takes effect at once: an instance that is not wanted any more finishes
+// its batch and gets no other one.
 //
 // An item belongs to its caller. From Run's begin to its return it may be read
 // by the threads of other callers, and the batch's leader writes to it.
@@ -78,8 +90,9 @@ struct QueuedItem;
 // Thread-safe. REQUIRES: every Run returned before the destruction.
 class Batcher {
  public:
-  // Computes a batch on instance [0, num_instances); an item that fails gets a
-  // status. No two calls at a time have the same instance. Must not throw.
+  // Computes a batch on instance [0, num_instances), the greatest number of
+  // them so far; an item that fails gets a status. No two calls at a time have
+  // the same instance. Must not throw.
   using Compute =
       std::function<void(int instance, std::span<BatchItem* const> batch)>;
 
@@ -89,7 +102,10 @@ class Batcher {
       const Clock& clock = Clock::Real());
   ~Batcher();
 
-  int num_instances() const { return num_instances_; }
+  int num_instances() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // 0: AvailableCores(). Blocks until the batches of instances that are not
+  // wanted any more are done. REQUIRES: num_instances >= 0.
+  void Resize(int num_instances) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Blocks until the item is computed or dropped, and returns its status.
   // Unavailable after Stop, ResourceExhausted, DeadlineExceeded, Cancelled as
@@ -131,16 +147,18 @@ class Batcher {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CountRefusal(const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool UnwantedIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const int num_instances_;
   const bool preserve_ordering_;
   const Compute compute_;
   const Clock& clock_;
   mutable Mutex mutex_;
   const std::unique_ptr<BatchQueue> queue_ ABSL_PT_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<int> idle_ ABSL_GUARDED_BY(mutex_);  // last used at the end
+  int num_instances_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<int> idle_ ABSL_GUARDED_BY(mutex_);   // last used at the end
+  std::vector<bool> busy_ ABSL_GUARDED_BY(mutex_);  // by instance, unwanted too
   BatcherStatistics statistics_ ABSL_GUARDED_BY(mutex_);
   // Batches by the order in which they began; done ones that wait for earlier
   // ones, to preserve the ordering.

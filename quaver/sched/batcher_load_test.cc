@@ -105,5 +105,38 @@ TEST(BatcherLoadTest, NeverUsesAnInstanceTwice) {
   EXPECT_EQ(collisions, 0);
 }
 
+TEST(BatcherLoadTest, NeverUsesAnInstanceTwiceWhileTheirNumberChanges) {
+  constexpr int kMost = 5;
+  std::atomic<int> users[kMost] = {};
+  std::atomic<int> collisions = 0;
+  auto batcher =
+      Batcher::Create({.num_instances = 2, .max_batch_size = 2},
+                      [&](int instance, std::span<BatchItem* const>) {
+                        if (++users[instance] != 1) ++collisions;
+                        std::this_thread::yield();
+                        --users[instance];
+                      });
+  ASSERT_TRUE(batcher.ok());
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 300; ++round) {
+        Job job(round);
+        EXPECT_TRUE((*batcher)->Run(job).ok());
+      }
+    });
+  }
+  for (int i = 0; i < 100; ++i) {
+    const int wanted = 1 + (3 * i) % kMost;
+    (*batcher)->Resize(wanted);
+    for (int unwanted = wanted; unwanted < kMost; ++unwanted) {
+      EXPECT_EQ(users[unwanted], 0);
+    }
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(collisions, 0);
+  EXPECT_EQ((*batcher)->statistics().num_succeeded, 8u * 300u);
+}
+
 }  // namespace
 }  // namespace quaver

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "quaver/base/workers.h"
+#include "quaver/sched/servable_fixture.h"
 
 namespace quaver {
 namespace {
@@ -24,24 +25,6 @@ struct Job : BatchItem {
   int input;
   int output = 0;
   std::thread::id computed_by;
-};
-
-// A gate at which computing stops as long as it is closed.
-class Gate {
- public:
-  void Set(bool open) {
-    const MutexLock lock(&mutex_);
-    open_ = open;
-  }
-  void Pass() {
-    const MutexLock lock(&mutex_);
-    mutex_.Await(this, &Gate::IsOpen);
-  }
-
- private:
-  bool IsOpen() const { return open_; }
-  Mutex mutex_;
-  bool open_ = true;
 };
 
 // A batcher that doubles numbers, and threads that ask it.
@@ -343,6 +326,48 @@ TEST_F(BatcherTest, AnswersInOrderWhereThatIsAsked) {
     Join();
     EXPECT_EQ(in_order, preserve);
     EXPECT_TRUE(second_answered);
+  }
+}
+
+TEST_F(BatcherTest, MoreInstancesTakeWhatWaits) {
+  Make({.num_instances = 1, .max_batch_size = 1});
+  Job running(1);
+  Occupy(running);
+  Job second(2);
+  Job third(3);
+  absl::Status statuses[2];
+  Queue(second, statuses[0]);
+  Queue(third, statuses[1]);
+  batcher_->Resize(3);
+  EXPECT_EQ(batcher_->num_instances(), 3);
+  Await([&] { return batcher_->statistics().num_running == 3; });
+  EXPECT_EQ(batcher_->statistics().num_queued, 0);
+  gate_.Set(true);
+  Join();
+  EXPECT_TRUE(statuses[0].ok() && statuses[1].ok());
+}
+
+TEST_F(BatcherTest, FewerInstancesFinishWhatTheyBegan) {
+  Make({.num_instances = 3, .max_batch_size = 1});
+  std::vector<Job> jobs = {Job(1), Job(2), Job(3), Job(4)};
+  for (size_t i = 0; i < 3; ++i) Occupy(jobs[i]);
+  absl::Status status;
+  Queue(jobs[3], status);
+  std::atomic<bool> resized = false;
+  Spawn([&] {
+    batcher_->Resize(1);
+    resized = true;
+  });
+  Await([&] { return batcher_->num_instances() == 1; });
+  EXPECT_FALSE(resized);  // two batches are on instances nobody wants
+  gate_.Set(true);
+  Join();
+  EXPECT_TRUE(resized);
+  EXPECT_TRUE(status.ok());
+  for (int i = 0; i < 10; ++i) {
+    Job job(i);
+    EXPECT_TRUE(batcher_->Run(job).ok());
+    EXPECT_EQ(last_instance_, 0);
   }
 }
 

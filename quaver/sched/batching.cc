@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::array<std::string_view, kNumCloseReasons> kCloseReasons = {
     "full",     "preferred_size", "token_budget", "delay",
-    "adaptive", "deadline",       "shutdown"};
+    "adaptive", "deadline",       "shutdown",     "other_kind"};
 
 absl::Status Invalid(std::string_view what) {
   return absl::InvalidArgumentError(fmt::format("dynamic_batching: {}", what));

@@ -4,19 +4,17 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <map>
 #include <string_view>
 #include <vector>
 
 #include "quaver/base/status.h"
+#include "quaver/sched/call.h"
 
 namespace quaver {
 
-inline constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 inline constexpr int kMaxPriorityLevels = 256;
 
 // Of one priority level's queue.
@@ -58,25 +56,12 @@ struct BatcherConfig {
 // InvalidArgument, naming the field.
 absl::Status CheckBatcherConfig(const BatcherConfig& config);
 
-// What a caller may ask for.
-struct CallOptions {
-  int priority = 0;        // 1 goes first; 0 or too large: the default level
-  int64_t timeout_us = 0;  // in the queue, where the policy allows it; 0: none
-  int64_t deadline_us = kNever;  // of the batcher's clock; useless later
-  // Set when nobody wants the answer any more. Outlives the call.
-  const std::atomic<bool>* cancelled = nullptr;
-};
-
-// Where the time of an item, or of a call with several, went.
-struct CallTimes {
-  int64_t queue_us = 0;
-  int64_t compute_us = 0;  // of the batches it was in
-};
-
 // Work for a batch. Users derive from it.
 struct BatchItem {
   int size = 1;        // rows
   int64_t tokens = 0;  // what its cost grows with; rows where nothing is better
+  // Items of a batch are of one kind. What it points to outlives the call.
+  std::string_view kind;
   CallOptions options;
 
   absl::Status status;  // set by who computes, where that failed
@@ -92,8 +77,9 @@ enum class CloseReason {
   kAdaptive,       // further waiting costs more than it gains
   kDeadline,       // an item would be late otherwise
   kShutdown,       // nothing more will come
+  kOtherKind,      // the next item is of another kind, the order to be kept
 };
-inline constexpr size_t kNumCloseReasons = 7;
+inline constexpr size_t kNumCloseReasons = 8;
 
 // As a metric's label: "full", "preferred_size", ...
 std::string_view Name(CloseReason reason);
@@ -114,8 +100,9 @@ struct BatcherStatistics {
   };
   std::map<int, Batches> by_size;  // rows
   std::array<uint64_t, kNumCloseReasons> by_close_reason = {};
-  int num_queued = 0;   // items, now
-  int num_running = 0;  // batches, now
+  int num_queued = 0;     // items, now
+  int num_running = 0;    // batches, now
+  int num_instances = 0;  // now
 };
 
 }  // namespace quaver

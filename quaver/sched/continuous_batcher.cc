@@ -20,14 +20,17 @@ struct ContinuousBatcher::Waiter {
   SteppedItem* item;
   std::optional<int> leads = std::nullopt;  // guarded by the batcher's mutex
   bool joined = false;                      // the leader's
+  int64_t came_us = 0;
+  int64_t joined_us = 0;  // the leader's
   WakeUp wake_up = {};
 };
 
 ContinuousBatcher::ContinuousBatcher(const ContinuousBatcherConfig& config,
-                                     SteppedEngine engine)
+                                     SteppedEngine engine, const Clock& clock)
     : max_active_(static_cast<size_t>(config.max_active)),
       max_waiting_(static_cast<size_t>(config.max_waiting)),
       engine_(std::move(engine)),
+      clock_(clock),
       active_(static_cast<size_t>(config.num_instances == 0
                                       ? AvailableCores()
                                       : config.num_instances)) {
@@ -48,9 +51,56 @@ int ContinuousBatcher::num_waiting() const {
   return static_cast<int>(queue_.size());
 }
 
+StepStatistics ContinuousBatcher::statistics() const {
+  const MutexLock lock(&mutex_);
+  StepStatistics statistics = statistics_;
+  statistics.num_waiting = static_cast<int>(queue_.size());
+  statistics.num_instances = num_instances();
+  for (const size_t active : num_active_) {
+    statistics.num_active += static_cast<int>(active);
+  }
+  return statistics;
+}
+
+void ContinuousBatcher::Count(const SteppedItem& item) {
+  const MutexLock lock(&mutex_);
+  switch (item.status.code()) {
+    case absl::StatusCode::kOk:
+      ++statistics_.num_succeeded;
+      statistics_.times.queue_us += item.times.queue_us;
+      statistics_.times.compute_us += item.times.compute_us;
+      return;
+    case absl::StatusCode::kResourceExhausted:
+      ++statistics_.num_rejected;
+      return;
+    case absl::StatusCode::kDeadlineExceeded:
+      ++statistics_.num_expired;
+      return;
+    case absl::StatusCode::kCancelled:
+      ++statistics_.num_cancelled;
+      return;
+    default:
+      ++statistics_.num_failed;
+  }
+}
+
+void ContinuousBatcher::CountStep(size_t num_items, int64_t compute_us) {
+  const MutexLock lock(&mutex_);
+  auto& steps = statistics_.by_size[static_cast<int>(num_items)];
+  ++steps.count;
+  steps.compute_us += compute_us;
+}
+
 absl::Status ContinuousBatcher::Run(SteppedItem& item) {
+  item.times = {};
+  item.status = Serve(item);
+  Count(item);
+  return item.status;
+}
+
+absl::Status ContinuousBatcher::Serve(SteppedItem& item) {
   item.status = absl::OkStatus();
-  Waiter self{&item};
+  Waiter self{.item = &item, .came_us = clock_.NowUs()};
   RETURN_IF_ERROR(Enter(self));
   while (!Leads(self)) {
     if (self.wake_up.AwaitFor(std::numeric_limits<int64_t>::max())) {
@@ -97,26 +147,57 @@ void ContinuousBatcher::Lead(Waiter& self) {
 }
 
 bool ContinuousBatcher::Join(int instance, Waiter& waiter) {
-  waiter.item->status = engine_.add(instance, *waiter.item);
-  waiter.joined = waiter.item->status.ok();
+  SteppedItem& item = *waiter.item;
+  waiter.joined_us = clock_.NowUs();
+  item.times.queue_us = waiter.joined_us - waiter.came_us;
+  item.status = CheckWanted(item.options, waiter.joined_us);
+  if (item.status.ok()) item.status = engine_.add(instance, item);
+  waiter.joined = item.status.ok();
   if (waiter.joined) active_[static_cast<size_t>(instance)].push_back(&waiter);
   return waiter.joined;
+}
+
+std::vector<ContinuousBatcher::Waiter*> ContinuousBatcher::DropUnwanted(
+    int instance) {
+  std::vector<Waiter*>& active = active_[static_cast<size_t>(instance)];
+  std::vector<Waiter*> dropped;
+  const int64_t now_us = clock_.NowUs();
+  std::erase_if(active, [&](Waiter* waiter) {
+    absl::Status wanted = CheckWanted(waiter->item->options, now_us);
+    if (wanted.ok()) return false;
+    engine_.remove(instance, *waiter->item);
+    waiter->item->status = std::move(wanted);
+    dropped.push_back(waiter);
+    return true;
+  });
+  return dropped;
 }
 
 std::vector<ContinuousBatcher::Waiter*> ContinuousBatcher::Advance(
     int instance) {
   std::vector<Waiter*>& active = active_[static_cast<size_t>(instance)];
-  std::vector<Waiter*> answered;
+  std::vector<Waiter*> answered = DropUnwanted(instance);
   for (Waiter* waiter : TakeWaiting(instance)) {
     if (!Join(instance, *waiter)) answered.push_back(waiter);
   }
-  for (const SteppedItem* item : engine_.step(instance)) {
-    const auto found =
-        std::find_if(active.begin(), active.end(),
-                     [&](const Waiter* one) { return one->item == item; });
-    QUAVER_CHECK(found != active.end());
-    answered.push_back(*found);
-    active.erase(found);
+  if (!active.empty()) {
+    const size_t num_items = active.size();
+    const Stopwatch stopwatch(clock_);
+    const std::vector<SteppedItem*> done = engine_.step(instance);
+    CountStep(num_items, stopwatch.ElapsedUs());
+    for (const SteppedItem* item : done) {
+      const auto found =
+          std::find_if(active.begin(), active.end(),
+                       [&](const Waiter* one) { return one->item == item; });
+      QUAVER_CHECK(found != active.end());
+      answered.push_back(*found);
+      active.erase(found);
+    }
+  }
+  const int64_t now_us = clock_.NowUs();
+  for (const Waiter* waiter : answered) {
+    if (!waiter->joined) continue;
+    waiter->item->times.compute_us = now_us - waiter->joined_us;
   }
   return answered;
 }

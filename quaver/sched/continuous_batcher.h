@@ -13,7 +13,8 @@
 // step an instance takes the first of the queue, as long as it has no more than
 // max_active items and no more than its equal share of all, rounded up. So an
 // item waits for a step of the emptiest instance while there are places, and
-// else for one of the items before it.
+// else for one of the items before it. An item that is late or cancelled is
+// answered so when its turn comes, or before the next step if it has joined.
 //
 // There are no threads of instances: leader and followers. All steps of an
 // instance are taken by one of the threads whose items are in it; the others
@@ -32,8 +33,11 @@
 
 #include "absl/base/thread_annotations.h"
 
+#include "quaver/base/clock.h"
 #include "quaver/base/mutex.h"
 #include "quaver/base/status.h"
+#include "quaver/sched/call.h"
+#include "quaver/sched/servable_counts.h"
 
 namespace quaver {
 
@@ -45,7 +49,9 @@ struct ContinuousBatcherConfig {
 
 // What there is to compute is added by derivation.
 struct SteppedItem {
+  CallOptions options;  // priority and timeout are not looked at
   absl::Status status;  // what Run returns
+  CallTimes times;      // set by the batcher
 };
 
 // What instance [0, num_instances) does. No two calls at a time have the same
@@ -56,24 +62,32 @@ struct SteppedEngine {
   // One step for all that joined, one at least. Returns those that are done;
   // they have left the instance.
   std::function<std::vector<SteppedItem*>(int instance)> step;
+  // The item, which joined, leaves the instance.
+  std::function<void(int instance, SteppedItem& item)> remove;
 };
 
 // Thread-safe. REQUIRES: every Run returned before the destruction.
 class ContinuousBatcher {
  public:
   // REQUIRES: num_instances >= 0, max_active > 0, max_waiting >= 0.
-  ContinuousBatcher(const ContinuousBatcherConfig& config,
-                    SteppedEngine engine);
+  ContinuousBatcher(const ContinuousBatcherConfig& config, SteppedEngine engine,
+                    const Clock& clock = Clock::Real());
   ~ContinuousBatcher();
 
   int num_instances() const { return static_cast<int>(active_.size()); }
   int num_waiting() const ABSL_LOCKS_EXCLUDED(mutex_);
+  StepStatistics statistics() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Blocks until the item is done or refused, and returns its status.
   absl::Status Run(SteppedItem& item) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   struct Waiter;
+  absl::Status Serve(SteppedItem& item) ABSL_LOCKS_EXCLUDED(mutex_);
+  // What became of an item, and a step.
+  void Count(const SteppedItem& item) ABSL_LOCKS_EXCLUDED(mutex_);
+  void CountStep(size_t num_items, int64_t compute_us)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // Makes `self` the leader of an idle instance or puts it into the queue.
   absl::Status Enter(Waiter& self) ABSL_LOCKS_EXCLUDED(mutex_);
   bool Leads(const Waiter& self) const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -84,12 +98,15 @@ class ContinuousBatcher {
   // Lets items join and takes a step. Returns those that have their answers.
   std::vector<Waiter*> Advance(int instance) ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<Waiter*> TakeWaiting(int instance) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Those of the instance that nobody wants any more, removed.
+  std::vector<Waiter*> DropUnwanted(int instance);
   // Finds the instance its next leader.
   void PassOn(int instance) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const size_t max_active_;
   const size_t max_waiting_;
   const SteppedEngine engine_;
+  const Clock& clock_;
   // An instance's items in the order they came; its leader's alone.
   std::vector<std::vector<Waiter*>> active_;
   mutable Mutex mutex_;
@@ -98,6 +115,7 @@ class ContinuousBatcher {
   std::vector<size_t> num_active_ ABSL_GUARDED_BY(mutex_);
   // Empty while an instance is idle.
   std::deque<Waiter*> queue_ ABSL_GUARDED_BY(mutex_);
+  StepStatistics statistics_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace quaver

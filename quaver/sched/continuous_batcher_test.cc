@@ -32,10 +32,16 @@ class ContinuousBatcherTest : public testing::Test {
 
   void Make(const ContinuousBatcherConfig& config) {
     batcher_ = std::make_unique<ContinuousBatcher>(
-        config, SteppedEngine{[this](int instance, SteppedItem& item) {
-                                return Add(instance, item);
-                              },
-                              [this](int instance) { return Step(instance); }});
+        config,
+        SteppedEngine{[this](int instance, SteppedItem& item) {
+                        return Add(instance, item);
+                      },
+                      [this](int instance) { return Step(instance); },
+                      [this](int instance, SteppedItem& item) {
+                        std::erase(active_[static_cast<size_t>(instance)],
+                                   &static_cast<Countdown&>(item));
+                      }},
+        clock_);
     active_.resize(static_cast<size_t>(batcher_->num_instances()));
   }
 
@@ -102,6 +108,7 @@ class ContinuousBatcherTest : public testing::Test {
     --at_gate_;
   }
 
+  FakeClock clock_;
   std::unique_ptr<ContinuousBatcher> batcher_;
   std::vector<std::vector<Countdown*>> active_;
   std::vector<std::thread> threads_;
@@ -226,6 +233,71 @@ TEST_F(ContinuousBatcherTest, ABadItemThatLeadsPassesOn) {
   EXPECT_TRUE(absl::IsInvalidArgument(statuses[1]));
   EXPECT_TRUE(statuses[2].ok());
   EXPECT_THAT(good.led, ElementsAre(ids_[2]));
+}
+
+TEST_F(ContinuousBatcherTest, WhatNobodyWantsLeavesBeforeTheNextStep) {
+  Make({.num_instances = 1, .max_active = 2});
+  std::atomic<bool> gone = false;
+  Countdown leader(100), follower(2);
+  leader.options.cancelled = &gone;
+  absl::Status statuses[2];
+  Occupy(leader, statuses[0]);
+  Queue(follower, statuses[1]);
+  gone = true;
+  LetGo();
+  Join();
+  EXPECT_TRUE(absl::IsCancelled(statuses[0])) << statuses[0];
+  EXPECT_EQ(leader.taken, 1);
+  EXPECT_TRUE(statuses[1].ok());
+  EXPECT_EQ(follower.taken, 2);
+  EXPECT_EQ(follower.most_company, 1u);
+}
+
+TEST_F(ContinuousBatcherTest, WhatIsLateNeverBegins) {
+  Make({.num_instances = 1, .max_active = 2});
+  Countdown leader(3), late(1), in_time(1);
+  late.options.deadline_us = 1000;
+  in_time.options.deadline_us = 1001;
+  absl::Status statuses[3];
+  Occupy(leader, statuses[0]);
+  Queue(late, statuses[1]);
+  Queue(in_time, statuses[2]);
+  clock_.AdvanceUs(1000);
+  LetGo();
+  Join();
+  EXPECT_TRUE(statuses[0].ok());
+  EXPECT_TRUE(absl::IsDeadlineExceeded(statuses[1])) << statuses[1];
+  EXPECT_EQ(late.taken, 0);
+  EXPECT_TRUE(statuses[2].ok());
+  EXPECT_EQ(in_time.times.queue_us, 1000);
+}
+
+TEST_F(ContinuousBatcherTest, CountsStepsAndTheirCompany) {
+  Make({.num_instances = 1, .max_active = 2, .max_waiting = 2});
+  std::atomic<bool> gone = false;
+  Countdown leader(3), follower(1), cancelled(1), refused(1);
+  cancelled.options.cancelled = &gone;
+  absl::Status statuses[3];
+  Occupy(leader, statuses[0]);
+  Queue(follower, statuses[1]);
+  Queue(cancelled, statuses[2]);
+  EXPECT_TRUE(absl::IsResourceExhausted(batcher_->Run(refused)));
+  StepStatistics counts = batcher_->statistics();
+  EXPECT_EQ(counts.num_waiting, 2);
+  EXPECT_EQ(counts.num_active, 1);
+  EXPECT_EQ(counts.num_instances, 1);
+  gone = true;
+  LetGo();
+  Join();
+  counts = batcher_->statistics();
+  EXPECT_EQ(counts.num_succeeded, 2u);
+  EXPECT_EQ(counts.num_cancelled, 1u);
+  EXPECT_EQ(counts.num_rejected, 1u);
+  EXPECT_EQ(counts.num_failed + counts.num_expired, 0u);
+  EXPECT_EQ(counts.by_size.at(1).count, 2u);
+  EXPECT_EQ(counts.by_size.at(2).count, 1u);
+  EXPECT_EQ(counts.num_waiting, 0);
+  EXPECT_EQ(counts.num_active, 0);
 }
 
 TEST_F(ContinuousBatcherTest, ManyThreadsManyTimes) {

@@ -5,6 +5,11 @@
 
 namespace quaver {
 
+absl::Status Servable::Resize(int /*num_instances*/) {
+  return absl::UnimplementedError(
+      "the model's number of instances is fixed until it is loaded anew");
+}
+
 absl::Status ServableRegistry::Add(const std::string& name,
                                    std::shared_ptr<Servable> servable) {
   if (!servables_.emplace(name, std::move(servable)).second) {

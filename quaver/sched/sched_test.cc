@@ -17,7 +17,9 @@ class Echo : public Servable {
  public:
   std::vector<TensorSpec> inputs() const override { return {}; }
   std::vector<TensorSpec> outputs() const override { return {}; }
-  absl::StatusOr<Tensors> Infer(const Tensors& request) override {
+  using Servable::Infer;
+  absl::StatusOr<Tensors> Infer(const Tensors& request, const CallOptions&,
+                                CallTimes*) override {
     return request;
   }
 };

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "quaver/base/status.h"
+#include "quaver/sched/call.h"
+#include "quaver/sched/servable_counts.h"
 
 namespace quaver {
 
@@ -58,8 +60,21 @@ class Servable {
   virtual std::vector<TensorSpec> inputs() const = 0;
   virtual std::vector<TensorSpec> outputs() const = 0;
   // Blocks until the answer is there. InvalidArgument names the tensor that is
-  // missing or of the wrong type or shape.
-  virtual absl::StatusOr<Tensors> Infer(const Tensors& request) = 0;
+  // missing or of the wrong type or shape; a model that lets calls wait refuses
+  // what is late or cancelled before it works on it. `times` may be null; else
+  // what the model knows of the call's time is added there.
+  virtual absl::StatusOr<Tensors> Infer(const Tensors& request,
+                                        const CallOptions& options,
+                                        CallTimes* times) = 0;
+  absl::StatusOr<Tensors> Infer(const Tensors& request) {
+    return Infer(request, CallOptions(), nullptr);
+  }
+
+  virtual ServableCounts counts() const { return {}; }
+  // How many calls or batches are computed at once from now on; 0:
+  // AvailableCores(). What is being computed finishes. Unimplemented where that
+  // is fixed.
+  virtual absl::Status Resize(int num_instances);
 };
 
 // Servables by name. Filled at start-up, then read-only and thread-safe.

@@ -12,9 +12,9 @@ namespace {
 // A timer on a busy machine fires as much too late.
 constexpr int64_t kTimerSlackUs = 1000;
 
-bool IsCancelled(const BatchItem& item) {
-  return item.options.cancelled != nullptr && item.options.cancelled->load();
-}
+// More are looked at when those are gone, lest a queue of nothing but kinds be
+// gone through for each of them.
+constexpr size_t kMaxKinds = 16;
 
 }  // namespace
 
@@ -81,7 +81,7 @@ absl::Status BatchQueue::Add(QueuedItem& queued, int64_t now_us) {
                     policy.max_queue_size));
   }
   queued.queued = true;
-  queued.arrival_us = newest_arrival_us_ = now_us;
+  queued.arrival_us = now_us;
   lines_[queued.line].push_back(&queued);
   ++size_;
   load_.Arrived(now_us, item.tokens);
@@ -97,13 +97,11 @@ int64_t BatchQueue::ExpiryUs(const QueuedItem& queued) const {
 
 std::optional<absl::Status> BatchQueue::Expired(const QueuedItem& queued,
                                                 int64_t now_us) const {
-  if (IsCancelled(*queued.item)) {
-    return absl::CancelledError("the request was cancelled");
-  }
-  if (now_us >= ExpiryUs(queued)) {
-    return absl::DeadlineExceededError("Request timeout expired");
-  }
-  return std::nullopt;
+  CallOptions options = queued.item->options;
+  options.deadline_us = ExpiryUs(queued);
+  absl::Status wanted = CheckWanted(options, now_us);
+  if (wanted.ok()) return std::nullopt;
+  return wanted;
 }
 
 void BatchQueue::Remove(QueuedItem& queued) {
@@ -140,13 +138,32 @@ std::vector<QueuedItem*> BatchQueue::Sweep(int64_t now_us) {
   return dropped;
 }
 
-BatchQueue::Prefix BatchQueue::Gather() const {
+std::vector<std::string_view> BatchQueue::Kinds() const {
+  const size_t max_kinds = config_.batching.preserve_ordering ? 1 : kMaxKinds;
+  std::vector<std::string_view> kinds;
+  for (const Line& line : lines_) {
+    for (const QueuedItem* queued : line) {
+      const std::string_view kind = queued->item->kind;
+      if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) continue;
+      kinds.push_back(kind);
+      if (kinds.size() == max_kinds) return kinds;
+    }
+  }
+  return kinds;
+}
+
+BatchQueue::Prefix BatchQueue::Gather(std::string_view kind) const {
   const int max_size = config_.max_batch_size;
   const int64_t max_tokens = config_.max_batch_tokens;
   Prefix prefix;
   for (const Line& line : lines_) {
     for (QueuedItem* queued : line) {
       const BatchItem& item = *queued->item;
+      if (item.kind != kind) {
+        if (!config_.batching.preserve_ordering) continue;
+        prefix.limit = CloseReason::kOtherKind;
+        return prefix;
+      }
       if (max_size > 0 && prefix.size + item.size > max_size) {
         prefix.limit = CloseReason::kFull;
         return prefix;
@@ -171,8 +188,7 @@ BatchQueue::Prefix BatchQueue::Gather() const {
 // A full queue serves its items just before they expire. To begin with those
 // would be work for nobody.
 std::vector<QueuedItem*> BatchQueue::LateOf(const Prefix& prefix,
-                                            int64_t now_us) const {
-  const int64_t done_us = now_us + load_.CostUs(prefix.tokens);
+                                            int64_t done_us) const {
   std::vector<QueuedItem*> late;
   for (QueuedItem* queued : prefix.items) {
     if (queued->item->options.deadline_us < done_us) late.push_back(queued);
@@ -180,6 +196,33 @@ std::vector<QueuedItem*> BatchQueue::LateOf(const Prefix& prefix,
   // An estimate that nothing refutes would stand for ever.
   if (late.size() == size_ && !late.empty()) late.pop_back();
   return late;
+}
+
+int64_t BatchQueue::TokensInTime(std::string_view kind, int64_t now_us) const {
+  std::vector<const BatchItem*> items;
+  for (const Line& line : lines_) {
+    for (const QueuedItem* queued : line) {
+      if (queued->item->kind == kind) items.push_back(queued->item);
+    }
+  }
+  std::stable_sort(items.begin(), items.end(),
+                   [](const BatchItem* a, const BatchItem* b) {
+                     return a->options.deadline_us > b->options.deadline_us;
+                   });
+  int size = 0;
+  int64_t tokens = 0;
+  for (const BatchItem* item : items) {
+    const bool fits = (config_.max_batch_size == 0 ||
+                       size + item->size <= config_.max_batch_size) &&
+                      (config_.max_batch_tokens == 0 ||
+                       tokens + item->tokens <= config_.max_batch_tokens) &&
+                      load_.SafeCostUs(tokens + item->tokens) <=
+                          item->options.deadline_us - now_us;
+    if (!fits) continue;
+    size += item->size;
+    tokens += item->tokens;
+  }
+  return tokens;
 }
 
 bool BatchQueue::CutToPreferredSize(Prefix& prefix) const {
@@ -213,8 +256,11 @@ int64_t BatchQueue::PatienceEndsUs(const Prefix& prefix, int num_idle) const {
                     static_cast<double>(prefix.tokens) + load_.mean_tokens() <=
                         static_cast<double>(config_.max_batch_tokens);
   const bool may_gain = fits && num_idle == 1;
-  return newest_arrival_us_ +
-         (may_gain ? load_.WorthWaitingUs(prefix.items.size()) : 0);
+  int64_t newest_us = 0;
+  for (const QueuedItem* queued : prefix.items) {
+    newest_us = std::max(newest_us, queued->arrival_us);
+  }
+  return newest_us + (may_gain ? load_.WorthWaitingUs(prefix.items.size()) : 0);
 }
 
 std::optional<CloseReason> BatchQueue::Close(Prefix& prefix, int64_t now_us,
@@ -242,25 +288,51 @@ std::optional<CloseReason> BatchQueue::Close(Prefix& prefix, int64_t now_us,
   return std::nullopt;
 }
 
-Decision BatchQueue::Next(int64_t now_us, int num_idle) {
-  Decision next;
-  next.dropped = Sweep(now_us);
-  Prefix prefix = Gather();
-  for (auto late = LateOf(prefix, now_us); !late.empty();
-       late = LateOf(prefix, now_us)) {
+BatchQueue::Prefix BatchQueue::GatherInTime(std::string_view kind,
+                                            int64_t now_us,
+                                            std::vector<QueuedItem*>& dropped) {
+  Prefix prefix = Gather(kind);
+  if (LateOf(prefix, now_us + load_.SafeCostUs(prefix.tokens)).empty()) {
+    return prefix;
+  }
+  const int64_t tokens = TokensInTime(kind, now_us);
+  const int64_t done_us =
+      tokens == 0 ? kNever : now_us + load_.SafeCostUs(tokens);
+  for (auto late = LateOf(prefix, done_us); !late.empty();
+       late = LateOf(prefix, done_us)) {
     for (QueuedItem* queued : late) {
       Drop(*queued,
            absl::DeadlineExceededError("the answer would come too late"),
-           next.dropped);
+           dropped);
     }
-    prefix = Gather();
+    prefix = Gather(kind);
   }
-  if (prefix.items.empty()) return next;
-  const auto reason = Close(prefix, now_us, num_idle, next.ask_again_us);
-  if (!reason) return next;
-  next.reason = *reason;
-  for (QueuedItem* queued : prefix.items) Remove(*queued);
-  next.batch = std::move(prefix.items);
+  while (prefix.tokens > tokens && prefix.items.size() > 1) {
+    prefix.size -= prefix.items.back()->item->size;
+    prefix.tokens -= prefix.items.back()->item->tokens;
+    prefix.items.pop_back();
+    prefix.limit = CloseReason::kDeadline;
+  }
+  return prefix;
+}
+
+Decision BatchQueue::Next(int64_t now_us, int num_idle) {
+  Decision next;
+  next.dropped = Sweep(now_us);
+  for (const std::string_view kind : Kinds()) {
+    Prefix prefix = GatherInTime(kind, now_us, next.dropped);
+    if (prefix.items.empty()) continue;
+    int64_t ask_again_us = kNever;
+    const auto reason = Close(prefix, now_us, num_idle, ask_again_us);
+    if (!reason) {
+      next.ask_again_us = std::min(next.ask_again_us, ask_again_us);
+      continue;
+    }
+    next.reason = *reason;
+    for (QueuedItem* queued : prefix.items) Remove(*queued);
+    next.batch = std::move(prefix.items);
+    return next;
+  }
   return next;
 }
 

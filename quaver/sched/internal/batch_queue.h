@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "quaver/base/status.h"
@@ -65,7 +66,7 @@ class BatchQueue {
 
  private:
   using Line = std::deque<QueuedItem*>;
-  // The longest beginning of the queue that fits.
+  // The longest beginning of a kind's items that fits.
   struct Prefix {
     std::vector<QueuedItem*> items;
     int size = 0;
@@ -80,8 +81,16 @@ class BatchQueue {
                                       int64_t now_us) const;
   void Drop(QueuedItem& queued, absl::Status status,
             std::vector<QueuedItem*>& dropped);
-  Prefix Gather() const;
-  std::vector<QueuedItem*> LateOf(const Prefix& prefix, int64_t now_us) const;
+  // Those whose turn it may be, in the order of their first items.
+  std::vector<std::string_view> Kinds() const;
+  Prefix Gather(std::string_view kind) const;
+  // The same, no larger than can be done in time, and without what would be
+  // late nevertheless, which is dropped.
+  Prefix GatherInTime(std::string_view kind, int64_t now_us,
+                      std::vector<QueuedItem*>& dropped);
+  // Of the largest batch of which all would be done in time, whichever items.
+  int64_t TokensInTime(std::string_view kind, int64_t now_us) const;
+  std::vector<QueuedItem*> LateOf(const Prefix& prefix, int64_t done_us) const;
   bool CutToPreferredSize(Prefix& prefix) const;
   int64_t HurryUs(const Prefix& prefix) const;
   int64_t PatienceEndsUs(const Prefix& prefix, int num_idle) const;
@@ -95,7 +104,6 @@ class BatchQueue {
   // [2 levels]: of each level those in time, then the delayed ones.
   std::vector<Line> lines_;
   size_t size_ = 0;
-  int64_t newest_arrival_us_ = 0;
   bool stopping_ = false;
   LoadEstimates load_;
 };

@@ -33,6 +33,10 @@ void LoadEstimates::Arrived(int64_t now_us, int64_t tokens) {
 
 void LoadEstimates::Computed(int64_t tokens, int64_t compute_us) {
   const double weight = num_batches_ == 0 ? 1 : kWeight;
+  if (num_batches_ > 0) {
+    const auto error_us = static_cast<double>(compute_us - CostUs(tokens));
+    deviation_us_ += kWeight * (std::abs(error_us) - deviation_us_);
+  }
   const double more_tokens = static_cast<double>(tokens) - batch_tokens_;
   const double more_us = static_cast<double>(compute_us) - batch_cost_us_;
   batch_tokens_ += weight * more_tokens;
@@ -60,6 +64,10 @@ int64_t LoadEstimates::CostUs(int64_t tokens) const {
   if (batch_tokens_ <= 0) return std::llround(batch_cost_us_);
   return std::llround(FixedCostUs() +
                       CostPerToken() * static_cast<double>(tokens));
+}
+
+int64_t LoadEstimates::SafeCostUs(int64_t tokens) const {
+  return CostUs(tokens) + std::llround(2 * deviation_us_);
 }
 
 int64_t LoadEstimates::WorthWaitingUs(size_t num_items) const {

@@ -15,6 +15,9 @@ class LoadEstimates {
 
   // 0 before anything was computed.
   int64_t CostUs(int64_t tokens) const;
+  // What few batches exceed: the cost and twice the mean deviation from it.
+  // Where costs are spread evenly around their mean none does.
+  int64_t SafeCostUs(int64_t tokens) const;
   // For how long after the newest arrival it is worth waiting for another one,
   // when `num_items` wait for an instance and no second one is idle. 0: not at
   // all. The rule is in batcher.h.
@@ -33,8 +36,9 @@ class LoadEstimates {
   // Moments of (tokens, cost) over batches.
   double batch_tokens_ = 0;
   double batch_cost_us_ = 0;
-  double variance_ = 0;    // of tokens
-  double covariance_ = 0;  // of tokens and cost
+  double variance_ = 0;      // of tokens
+  double covariance_ = 0;    // of tokens and cost
+  double deviation_us_ = 0;  // mean of |cost - what it was estimated to be|
 };
 
 }  // namespace quaver
