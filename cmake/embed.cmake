@@ -1,14 +1,16 @@
 # Writes files as byte arrays into one C++ source.
-#   cmake -DOUTPUT=FILE "-DPATHS=web/a.js,web/b.css" -P embed.cmake
-# quaver_embed(TARGET FILES...) does so at build time, for quaver/api/pages.h.
+#   cmake -DOUTPUT=FILE "-DPATHS=web/a.js,web/b.css" -DHEADER=quaver/api/pages.h
+#         -DFUNCTION=EmbeddedFiles -P embed.cmake
+# quaver_embed(TARGET HEADER FUNCTION FILES...) does so at build time: the
+# function that the header declares returns them as structs {name, content}.
 if(NOT CMAKE_SCRIPT_MODE_FILE)
   set(QUAVER_EMBED_SCRIPT ${CMAKE_CURRENT_LIST_FILE})
-  function(quaver_embed target)
+  function(quaver_embed target header function)
     set(output ${CMAKE_CURRENT_BINARY_DIR}/embedded.cc)
     list(JOIN ARGN "," paths)
     add_custom_command(OUTPUT ${output}
       COMMAND ${CMAKE_COMMAND} -DOUTPUT=${output} "-DPATHS=${paths}"
-              -P ${QUAVER_EMBED_SCRIPT}
+              -DHEADER=${header} -DFUNCTION=${function} -P ${QUAVER_EMBED_SCRIPT}
       DEPENDS ${ARGN} ${QUAVER_EMBED_SCRIPT} VERBATIM)
     target_sources(${target} PRIVATE ${output})
   endfunction()
@@ -27,12 +29,14 @@ foreach(path ${paths})
   string(APPEND entries "    {\"${name}\", {${array}, sizeof(${array}) - 1}},\n")
 endforeach()
 file(WRITE ${OUTPUT} "// Written by cmake/embed.cmake.
-#include \"quaver/api/pages.h\"
+#include \"${HEADER}\"
+#include <type_traits>
 namespace quaver {
 namespace {
-${arrays}constexpr EmbeddedFile kFiles[] = {
+using File = std::remove_cvref_t<decltype(${FUNCTION}()[0])>;
+${arrays}constexpr File kFiles[] = {
 ${entries}};
 }  // namespace
-std::span<const EmbeddedFile> EmbeddedFiles() { return kFiles; }
+std::span<const File> ${FUNCTION}() { return kFiles; }
 }  // namespace quaver
 ")

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the project needs and is missing, and says what it installs.
 # usage: tools/setup.sh build|test|slow     (each includes the ones before)
-#        tools/setup.sh bench|rivals         (build, and what a comparison runs)
+#        tools/setup.sh bench|serving|rivals  (build, and what a comparison runs)
 # Works as root, and as a user with sudo. Can be run again: then it is quick.
 set -eu
 cd "$(dirname "$0")/.."
@@ -11,8 +11,9 @@ build_packages="g++ cmake ninja-build pkg-config python3 python3-venv libabsl-de
   libboost1.81-dev libicu-dev libsqlite3-dev nlohmann-json3-dev libsimdjson-dev
   prometheus-cpp-dev libcli11-dev libspdlog-dev libfmt-dev libzstd-dev
   libxxhash-dev zlib1g-dev libtorch-dev libgloo-dev
-  libopenblas0-pthread"
-test_packages="libgtest-dev libgmock-dev chromium"
+  libopenblas0-pthread libssl-dev libprotobuf-dev protobuf-compiler
+  libgrpc++-dev protobuf-compiler-grpc"
+test_packages="libgtest-dev libgmock-dev chromium openssl"
 slow_packages="clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
   libbenchmark-dev"
 rival_packages="aspell aspell-en hunspell hunspell-en-us"
@@ -68,12 +69,15 @@ case $level in
         make_venv build/venv tests/requirements.txt ;;
   slow) install_packages $build_packages $test_packages $slow_packages
         make_venv build/venv tests/requirements.txt
-        make_venv build/venv-slow tests/slow/requirements.txt ;;
+        make_venv build/venv-slow tests/slow/requirements.txt
+        make_venv build/venv-serving bench/serving/requirements.txt ;;
   bench) install_packages $build_packages
          make_venv build/venv-bench bench/requirements.txt ;;
+  serving) install_packages $build_packages
+           make_venv build/venv-serving bench/serving/requirements.txt ;;
   rivals) install_packages $build_packages $rival_packages
           make_venv build/venv-rivals bench/spelling/requirements.txt ;;
-  *) echo "setup: $level is not build, test, slow, bench or rivals" >&2
+  *) echo "setup: $level is not build, test, slow, bench, serving or rivals" >&2
      exit 2 ;;
 esac
 install_model

@@ -1,7 +1,9 @@
 // HTTP requests and answers as plain data, and how errors become answers.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +30,8 @@ struct HttpRequest {
   std::string segment;  // decoded value of the route's {parameter}, by Router
   std::vector<std::string> segments;  // of all its parameters, in order
   int64_t received_us = 0;  // Clock::Real() when the request was complete
+  // Set once the client has gone, so that the work may stop. May be null.
+  std::shared_ptr<const std::atomic<bool>> gone;
 
   // The first header of that lower-case name, or "".
   std::string_view header(std::string_view name) const;

@@ -66,6 +66,7 @@ struct HttpServer::Impl {
     };
   }
 
+  absl::Status LoadTls();
   absl::Status Listen();
   void Accept();
   void OnAccept(error_code error, tcp::socket socket);
@@ -84,6 +85,38 @@ struct HttpServer::Impl {
   bool stopped = false;
   std::vector<std::thread> io_threads;
 };
+
+absl::Status HttpServer::Impl::LoadTls() {
+  const HttpServerConfig& config = shared.config;
+  if (config.tls_certificate.empty() && config.tls_key.empty()) {
+    return absl::OkStatus();
+  }
+  if (config.tls_certificate.empty() || config.tls_key.empty()) {
+    return absl::InvalidArgumentError(
+        "TLS needs both a certificate and its key");
+  }
+  auto context =
+      std::make_unique<asio::ssl::context>(asio::ssl::context::tls_server);
+  error_code error;
+  context->set_options(asio::ssl::context::default_workarounds |
+                           asio::ssl::context::no_tlsv1 |
+                           asio::ssl::context::no_tlsv1_1,
+                       error);
+  context->use_certificate_chain_file(config.tls_certificate, error);
+  if (error) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: no certificate in PEM: {}", config.tls_certificate,
+                    error.message()));
+  }
+  context->use_private_key_file(config.tls_key, asio::ssl::context::pem, error);
+  if (error) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: no key in PEM that belongs to {}: {}", config.tls_key,
+                    config.tls_certificate, error.message()));
+  }
+  shared.tls = std::move(context);
+  return absl::OkStatus();
+}
 
 absl::Status HttpServer::Impl::Listen() {
   const HttpServerConfig& config = shared.config;
@@ -186,6 +219,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
   if (checked.handler_threads == 0) checked.handler_threads = AvailableCores();
   RETURN_IF_ERROR(CheckConfig(checked));
   auto impl = std::make_unique<Impl>(checked, std::move(handler));
+  RETURN_IF_ERROR(impl->LoadTls());
   RETURN_IF_ERROR(impl->Listen());
   impl->Accept();
   for (int i = 0; i < checked.io_threads; ++i) {

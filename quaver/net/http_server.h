@@ -31,6 +31,10 @@ struct HttpServerConfig {
   int read_timeout_ms = 10'000;      // a whole header; each gap in a body
   int transfer_timeout_ms = 60'000;  // a whole body; a whole answer
   int idle_timeout_ms = 60'000;      // between two requests
+  // PEM files: the certificate with its chain, and its key. Both or none; with
+  // them every connection is TLS 1.2 or 1.3.
+  std::string tls_certificate;
+  std::string tls_key;
   // Handlers decode what Content-Encoding names; otherwise 415 refuses it.
   bool coded_bodies = false;
   // Told of each answer that no handler gave: bad requests, timeouts, queues
@@ -48,10 +52,14 @@ using HttpHandler = std::function<HttpResponse(HttpRequest&)>;
 // too slow, 413 and 431 too large, 415 compressed, 417 a demand it does not
 // know, 501 a method it does not know, 503 with Retry-After too much at once.
 // Requests of one connection are answered in order, one at a time.
+//
+// A client that closes its side while it is owed an answer counts as gone
+// (HttpRequest::gone), as with most servers; what the handler answers all the
+// same is sent. Over TLS, and behind a further request, that is not noticed.
 class HttpServer {
  public:
-  // Accepts connections once it returns. InvalidArgument for a bad address or
-  // config, AlreadyExists when the port is taken.
+  // Accepts connections once it returns. InvalidArgument for a bad address,
+  // config, certificate or key; AlreadyExists when the port is taken.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(
       const HttpServerConfig& config, HttpHandler handler);
   ~HttpServer();  // Stop(0)

@@ -107,6 +107,55 @@ TEST(HttpServerTest, HeadHasTheLengthAndNoBody) {
   EXPECT_EQ(client->Get("/y")->body, "GET /y|");
 }
 
+// Whether its handler saw the client go before `patience_ms` were over.
+struct GoneSeen {
+  explicit GoneSeen(int patience_ms) {
+    server = StartServer({}, [this, patience_ms](HttpRequest& request) {
+      begun.count_down();
+      const auto end = std::chrono::steady_clock::now() +
+                       std::chrono::milliseconds(patience_ms);
+      while (!*request.gone && std::chrono::steady_clock::now() < end) {
+        std::this_thread::yield();
+      }
+      seen = request.gone->load();
+      return HttpResponse{.status = 204};
+    });
+  }
+  std::latch begun{1};
+  std::atomic<bool> seen = false;
+  std::unique_ptr<HttpServer> server;
+};
+
+TEST(HttpServerTest, HandlersAreToldOfAClientThatLeaves) {
+  GoneSeen left(/*patience_ms=*/20'000);
+  auto client = Connect(*left.server);
+  ASSERT_TRUE(client->Write("GET / HTTP/1.1\r\nHost: a\r\n\r\n").ok());
+  left.begun.wait();
+  client.reset();
+  left.server->Stop(20'000);
+  EXPECT_TRUE(left.seen);
+}
+
+TEST(HttpServerTest, AClientThatSendsItsNextRequestHasNotLeft) {
+  GoneSeen stays(/*patience_ms=*/50);
+  const auto client = Connect(*stays.server);
+  ASSERT_TRUE(client->Write("GET / HTTP/1.1\r\nHost: a\r\n\r\n").ok());
+  stays.begun.wait();
+  ASSERT_TRUE(client->Write("GET /2 HTTP/1.1\r\nHost: a\r\n").ok());
+  EXPECT_EQ(client->Read()->status, 204);
+  EXPECT_FALSE(stays.seen);
+}
+
+TEST(HttpServerTest, SaysWhatIsWrongWithACertificate) {
+  const std::string here = testing::TempDir() + "/no.pem";
+  const auto message = [](const HttpServerConfig& config) {
+    return std::string(HttpServer::Start(config, Echo).status().message());
+  };
+  EXPECT_THAT(message({.tls_certificate = here}), HasSubstr("both"));
+  EXPECT_THAT(message({.tls_certificate = here, .tls_key = here}),
+              HasSubstr("no.pem: no certificate"));
+}
+
 TEST(HttpServerTest, OldAndClosingClientsAreClosedAfterTheAnswer) {
   const auto server = StartServer();
   for (const char* text : {"GET / HTTP/1.0\r\n\r\n",

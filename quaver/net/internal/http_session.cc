@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <exception>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/error.hpp>
+#include <sys/socket.h>
 
 #include "quaver/base/clock.h"
 #include "quaver/base/log.h"
@@ -51,6 +53,7 @@ Session::Session(Shared& shared, tcp::socket socket)
     : shared_(shared),
       socket_(std::move(socket)),
       timer_(socket_.get_executor()) {
+  if (shared.tls) tls_.emplace(socket_, *shared.tls);
   error_code error;
   socket_.set_option(tcp::no_delay(true), error);
   const auto endpoint = socket_.remote_endpoint(error);
@@ -67,8 +70,35 @@ void Session::Post(void (Session::*method)()) {
              [self = shared_from_this(), method] { ((*self).*method)(); });
 }
 
+template <typename Buffers, typename Handler>
+void Session::AsyncRead(const Buffers& buffers, Handler handler) {
+  if (tls_) return tls_->async_read_some(buffers, std::move(handler));
+  socket_.async_read_some(buffers, std::move(handler));
+}
+
+template <typename Buffers, typename Handler>
+void Session::AsyncWrite(const Buffers& buffers, Handler handler) {
+  if (tls_) return asio::async_write(*tls_, buffers, std::move(handler));
+  asio::async_write(socket_, buffers, std::move(handler));
+}
+
 void Session::OnStop() {
-  if (phase_ == Phase::kIdle) Close();
+  if (phase_ == Phase::kIdle || phase_ == Phase::kHandshake) Close();
+}
+
+void Session::Begin() {
+  if (phase_ == Phase::kClosed) return;
+  if (!tls_) return AwaitRequest();
+  CloseAfter(shared_.config.read_timeout_ms);
+  tls_->async_handshake(asio::ssl::stream_base::server,
+                        [self = shared_from_this()](error_code error) {
+                          ++self->timer_id_;
+                          self->timer_.cancel();
+                          if (error || self->phase_ == Phase::kClosed) {
+                            return self->Close();
+                          }
+                          self->AwaitRequest();
+                        });
 }
 
 void Session::AwaitRequest() {
@@ -95,13 +125,12 @@ void Session::Read(SteadyTime deadline) {
         self->timed_out_ = true;
         self->socket_.cancel(error);
       });
-  socket_.async_read_some(
-      buffer_.prepare(kReadBytes),
-      [self = shared_from_this()](error_code error, size_t num_bytes) {
-        ++self->timer_id_;
-        self->timer_.cancel();
-        self->OnRead(error, num_bytes);
-      });
+  AsyncRead(buffer_.prepare(kReadBytes),
+            [self = shared_from_this()](error_code error, size_t num_bytes) {
+              ++self->timer_id_;
+              self->timer_.cancel();
+              self->OnRead(error, num_bytes);
+            });
 }
 
 void Session::OnRead(error_code error, size_t num_bytes) {
@@ -119,7 +148,8 @@ void Session::OnRead(error_code error, size_t num_bytes) {
   if (timed_out_) {
     return Refuse(408, "the request did not arrive in time");
   }
-  if (error == asio::error::eof) {
+  if (error == asio::error::eof ||
+      error == asio::ssl::error::stream_truncated) {
     return Refuse(400, "the request ended before it was complete");
   }
   Close();
@@ -215,13 +245,13 @@ void Session::ReleaseBody() {
 void Session::SendContinue() {
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   CloseAfter(shared_.config.read_timeout_ms);
-  asio::async_write(socket_, asio::buffer(kContinue),
-                    [self = shared_from_this()](error_code error, size_t) {
-                      if (error || self->phase_ == Phase::kClosed) {
-                        return self->Close();
-                      }
-                      self->Parse();
-                    });
+  AsyncWrite(asio::buffer(kContinue),
+             [self = shared_from_this()](error_code error, size_t) {
+               if (error || self->phase_ == Phase::kClosed) {
+                 return self->Close();
+               }
+               self->Parse();
+             });
 }
 
 void Session::Dispatch() {
@@ -229,11 +259,35 @@ void Session::Dispatch() {
   keep_alive_ = parser_->keep_alive();
   request_.body = std::move(parser_->get().body());
   request_.received_us = Clock::Real().NowUs();
+  gone_ = std::make_shared<std::atomic<bool>>(false);
+  request_.gone = gone_;
   const bool posted =
       shared_.workers.TryPost([self = shared_from_this()] { self->Handle(); });
-  if (posted) return;
+  if (posted) return WatchClient();
   shared_.Refused(503);
   Respond(ErrorResponse(503, "too many requests at once: try again"));
+}
+
+// Behind what was read already, and inside of TLS, an end cannot be seen.
+void Session::WatchClient() {
+  if (tls_ || buffer_.size() > 0) return;
+  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this(),
+                                              gone = gone_](error_code error) {
+    if (!error && self->gone_ == gone) self->OnReadable();
+  });
+}
+
+// The event may be an old one, of bytes that were read since.
+void Session::OnReadable() {
+  if (phase_ != Phase::kHandler) return;
+  char byte = 0;
+  const ssize_t num_bytes =
+      recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (num_bytes > 0) return;  // the next request is coming
+  if (num_bytes < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    return WatchClient();
+  }
+  *gone_ = true;
 }
 
 // On a handler thread.
@@ -267,6 +321,8 @@ void Session::Refuse(int status, std::string_view message) {
 void Session::Respond(HttpResponse response) {
   ReleaseBody();
   if (phase_ == Phase::kClosed) return;
+  error_code ignored;
+  if (phase_ == Phase::kHandler) socket_.cancel(ignored);  // WatchClient's wait
   phase_ = Phase::kWrite;
   if (shared_.stopping) keep_alive_ = false;
   const bool is_http_10 =
@@ -280,10 +336,9 @@ void Session::Respond(HttpResponse response) {
   CloseAfter(shared_.config.transfer_timeout_ms);
   const std::array<asio::const_buffer, 2> buffers = {asio::buffer(head_),
                                                      asio::buffer(body_)};
-  asio::async_write(socket_, buffers,
-                    [self = shared_from_this()](error_code error, size_t) {
-                      self->OnWritten(error);
-                    });
+  AsyncWrite(buffers, [self = shared_from_this()](error_code error, size_t) {
+    self->OnWritten(error);
+  });
 }
 
 // For writing: who does not take the answer cannot be told either.
@@ -301,8 +356,17 @@ void Session::OnWritten(error_code error) {
   if (error || phase_ == Phase::kClosed) return Close();
   body_ = {};
   if (keep_alive_) return AwaitRequest();
+  if (tls_) return SayGoodbye();
   const bool all_read = parser_->is_done() && buffer_.size() == 0;
   return all_read ? Close() : Linger();
+}
+
+// Without it a client cannot tell the answer's end from an attack.
+void Session::SayGoodbye() {
+  phase_ = Phase::kLinger;
+  CloseAfter(kLingerMs);
+  tls_->async_shutdown(
+      [self = shared_from_this()](error_code) { self->Close(); });
 }
 
 void Session::Linger() {

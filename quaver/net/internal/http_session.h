@@ -15,6 +15,8 @@
 #include "absl/base/thread_annotations.h"
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -56,6 +58,8 @@ struct Shared {
   bool accept_is_paused ABSL_GUARDED_BY(mutex) = false;
   std::function<void()> resume_accept;  // set before the first session
 
+  // Null: no TLS. Set before the first session.
+  std::unique_ptr<boost::asio::ssl::context> tls;
   boost::asio::io_context io;
   WorkerPool workers;
 
@@ -76,12 +80,13 @@ class Session : public std::enable_shared_from_this<Session> {
   Session(Shared& shared, boost::asio::ip::tcp::socket socket);
   ~Session();
 
-  void Start() { Post(&Session::AwaitRequest); }
+  void Start() { Post(&Session::Begin); }
   void CloseIfIdle() { Post(&Session::OnStop); }
   void Drop() { Post(&Session::Close); }
 
  private:
   enum class Phase {
+    kHandshake,
     kIdle,
     kHeader,
     kBody,
@@ -94,7 +99,13 @@ class Session : public std::enable_shared_from_this<Session> {
       boost::beast::http::request_parser<boost::beast::http::string_body>;
 
   void Post(void (Session::*method)());
+  // Through TLS where there is any.
+  template <typename Buffers, typename Handler>
+  void AsyncRead(const Buffers& buffers, Handler handler);
+  template <typename Buffers, typename Handler>
+  void AsyncWrite(const Buffers& buffers, Handler handler);
   void OnStop();
+  void Begin();
   void AwaitRequest();
   void Read(SteadyTime deadline);
   void OnRead(boost::system::error_code error, size_t num_bytes);
@@ -105,6 +116,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void ReleaseBody();
   void SendContinue();
   void Dispatch();
+  void WatchClient();
+  void OnReadable();
   void Handle();
   HttpResponse CallHandler();
   void Refuse(int status, std::string_view message);
@@ -112,22 +125,25 @@ class Session : public std::enable_shared_from_this<Session> {
   void CloseAfter(int milliseconds);
   void OnWritten(boost::system::error_code error);
   void Linger();
+  void SayGoodbye();
   void Close();
 
   Shared& shared_;
   boost::asio::ip::tcp::socket socket_;
+  std::optional<boost::asio::ssl::stream<boost::asio::ip::tcp::socket&>> tls_;
   boost::asio::steady_timer timer_;
   std::string remote_;
   uint64_t timer_id_ = 0;  // tells a late expiry from the current one
   bool timed_out_ = false;
 
-  Phase phase_ = Phase::kIdle;
+  Phase phase_ = Phase::kHandshake;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
   SteadyTime deadline_;  // of the header, the body or the lingering
   bool keep_alive_ = false;
   size_t reserved_bytes_ = 0;
   HttpRequest request_;  // the handler thread's while in kHandler
+  std::shared_ptr<std::atomic<bool>> gone_;  // the request's
   std::string head_;
   std::string body_;
 };
