@@ -8,6 +8,8 @@
 #include <string_view>
 #include <thread>
 
+#include "quaver/base/clock.h"
+
 namespace quaver {
 namespace {
 
@@ -54,7 +56,10 @@ std::vector<TensorSpec> AddSubServable::outputs() const {
           {"OUTPUT1", Datatype::kInt32, {-1, kWidth}}};
 }
 
-absl::StatusOr<Tensors> AddSubServable::Infer(const Tensors& request) {
+absl::StatusOr<Tensors> AddSubServable::Infer(const Tensors& request,
+                                              const CallOptions& options,
+                                              CallTimes* /*times*/) {
+  RETURN_IF_ERROR(CheckWanted(options, Clock::Real().NowUs()));
   ASSIGN_OR_RETURN(const std::vector<uint32_t> left, Read(request, "INPUT0"));
   ASSIGN_OR_RETURN(const std::vector<uint32_t> right, Read(request, "INPUT1"));
   if (left.size() != right.size()) {

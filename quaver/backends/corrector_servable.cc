@@ -11,21 +11,22 @@
 
 #include "quaver/backends/tokenizers.h"
 #include "quaver/base/check.h"
+#include "quaver/base/workers.h"
 #include "quaver/text/normalize.h"
 
 namespace quaver {
 namespace {
 
 constexpr char kText[] = "TEXT";
-constexpr char kCandidates[] = "CANDIDATES";
-constexpr char kAlternatives[] = "ALTERNATIVES";
-constexpr double kNever = -std::numeric_limits<double>::infinity();
+constexpr char kDrafts[] = "DRAFTS";
+constexpr char kNBest[] = "N_BEST";
+constexpr double kImpossible = -std::numeric_limits<double>::infinity();
 
-// Of the scored candidates and of the drafts in a pass: 8 candidates that do
-// not begin alike have about 100 tokens.
+// Of the scored drafts, and of all drafts in a pass: 8 that do not begin alike
+// have about 100 tokens.
 constexpr int kMaxScoredTokens = 128;
 constexpr int kMaxDraftTokens = 48;
-constexpr int kGreatestMaxRequests = 256;  // 1 GiB an instance
+constexpr int kGreatestMaxRequests = 256;  // 0.7 GiB an instance
 
 absl::Status CheckTexts(const Tensor& tensor) {
   if (tensor.datatype != Datatype::kBytes) {
@@ -54,9 +55,9 @@ absl::StatusOr<int> ReadNumber(const Tensor& tensor, int greatest) {
         fmt::join(tensor.shape, ", "), tensor.raw.size()));
   }
   std::memcpy(&number, tensor.raw.data(), sizeof(number));
-  if (number < 0 || number > greatest) {
+  if (number < 1 || number > greatest) {
     return absl::InvalidArgumentError(fmt::format(
-        "input {} is {}; it has to be 0 to {}", tensor.name, number, greatest));
+        "input {} is {}; it has to be 1 to {}", tensor.name, number, greatest));
   }
   return number;
 }
@@ -82,9 +83,9 @@ GeneratorLimits Limits(const BartConfig& config, int max_requests) {
       std::min(CorrectorServable::kMaxTokens + 1, config.max_positions);
   limits.max_draft_tokens = kMaxDraftTokens;
   limits.max_scored_tokens = kMaxScoredTokens;
-  limits.max_alternatives = CorrectorServable::kMaxAlternatives;
+  limits.max_alternatives = CorrectorServable::kMaxBest - 1;
   limits.max_rows = kMaxScoredTokens + kMaxDraftTokens +
-                    max_requests * CorrectorServable::kMaxAlternatives;
+                    max_requests * (CorrectorServable::kMaxBest - 1);
   return limits;
 }
 
@@ -97,15 +98,22 @@ struct CorrectorServable::Task : SteppedItem {
 
 struct CorrectorServable::Query {
   std::string text;
-  std::vector<std::string> candidates;
-  int alternatives = 0;
+  std::vector<std::string> drafts;
+  int n_best = 1;
 };
 
 absl::StatusOr<std::unique_ptr<CorrectorServable>> CorrectorServable::Create(
     const CorrectorConfig& config, const Kernels& kernels) {
-  if (config.num_instances < 0 || config.max_waiting < 0) {
+  if (config.num_instances < 0 || config.max_waiting < 0 ||
+      std::any_of(
+          config.cores.begin(), config.cores.end(),
+          [](int core) { return core < 0; })) {
     return absl::InvalidArgumentError(
-        "CorrectorConfig: num_instances or max_waiting is negative");
+        "CorrectorConfig: num_instances, max_waiting or a core is negative");
+  }
+  if (config.threads_per_instance < 1) {
+    return absl::InvalidArgumentError(
+        "CorrectorConfig: threads_per_instance is below 1");
   }
   if (config.max_requests < 1 || config.max_requests > kGreatestMaxRequests) {
     return absl::InvalidArgumentError(
@@ -136,8 +144,11 @@ CorrectorServable::CorrectorServable(const CorrectorConfig& config,
       tokenizer_(std::move(tokenizer)),
       max_tokens_(Limits(model_->config(), 1).max_source_tokens),
       batcher_(std::make_unique<ContinuousBatcher>(
-          ContinuousBatcherConfig{config.num_instances, config.max_requests,
-                                  config.max_waiting},
+          ContinuousBatcherConfig{
+              config.num_instances == 0
+                  ? DefaultInstances(config.threads_per_instance)
+                  : config.num_instances,
+              config.max_requests, config.max_waiting},
           SteppedEngine{[this](int instance, SteppedItem& item) {
                           return Add(instances_[static_cast<size_t>(instance)],
                                      static_cast<Task&>(item));
@@ -145,13 +156,21 @@ CorrectorServable::CorrectorServable(const CorrectorConfig& config,
                         [this](int instance) {
                           return Step(
                               instances_[static_cast<size_t>(instance)]);
+                        },
+                        [this](int instance, SteppedItem& item) {
+                          Remove(instances_[static_cast<size_t>(instance)],
+                                 static_cast<Task&>(item));
                         }})) {
   const size_t num_tasks = static_cast<size_t>(config.max_requests);
   for (int i = 0; i < batcher_->num_instances(); ++i) {
+    const TeamConfig team =
+        InstanceTeam(i, batcher_->num_instances(), config.threads_per_instance,
+                     config.cores);
     instances_.push_back(
         {std::make_unique<Generator>(
-             *model_, Limits(model_->config(), config.max_requests)),
-         std::vector<Task*>(num_tasks)});
+             *model_, Limits(model_->config(), config.max_requests), team),
+         std::vector<Task*>(num_tasks), std::nullopt});
+    if (!team.cores.empty()) instances_.back().core = team.cores.front();
   }
 }
 
@@ -166,6 +185,8 @@ absl::Status CorrectorServable::Add(Instance& instance, Task& task) {
 }
 
 std::vector<SteppedItem*> CorrectorServable::Step(Instance& instance) {
+  std::optional<ScopedPin> pin;
+  if (instance.core) pin.emplace(*instance.core);
   std::vector<Generated> done;
   instance.generator->Step(&done);
   std::vector<SteppedItem*> tasks;
@@ -177,16 +198,21 @@ std::vector<SteppedItem*> CorrectorServable::Step(Instance& instance) {
   return tasks;
 }
 
+void CorrectorServable::Remove(Instance& instance, const Task& task) {
+  QUAVER_CHECK(instance.generator->Cancel(task.request.id));
+  instance.tasks[task.request.id] = nullptr;
+}
+
 std::vector<TensorSpec> CorrectorServable::inputs() const {
   return {{kText, Datatype::kBytes, {1}},
-          {kCandidates, Datatype::kBytes, {-1}, /*optional=*/true},
-          {kAlternatives, Datatype::kInt32, {1}, /*optional=*/true}};
+          {kDrafts, Datatype::kBytes, {-1}, /*optional=*/true},
+          {kNBest, Datatype::kInt32, {1}, /*optional=*/true}};
 }
 
 std::vector<TensorSpec> CorrectorServable::outputs() const {
-  return {{"ANSWERS", Datatype::kBytes, {-1}},
-          {"SCORES", Datatype::kFp32, {-1}},
-          {"CANDIDATE_SCORES", Datatype::kFp32, {-1}},
+  return {{"CORRECTED", Datatype::kBytes, {-1}},
+          {"SCORE", Datatype::kFp32, {-1}},
+          {"DRAFT_SCORE", Datatype::kFp32, {-1}},
           {"PASSES", Datatype::kInt32, {1}}};
 }
 
@@ -200,12 +226,11 @@ absl::StatusOr<CorrectorServable::Query> CorrectorServable::Read(
           fmt::format("input {} is there twice", tensor.name));
     }
     seen.push_back(tensor.name);
-    if (tensor.name == kAlternatives) {
-      ASSIGN_OR_RETURN(query.alternatives,
-                       ReadNumber(tensor, kMaxAlternatives));
-    } else if (tensor.name == kCandidates) {
+    if (tensor.name == kNBest) {
+      ASSIGN_OR_RETURN(query.n_best, ReadNumber(tensor, kMaxBest));
+    } else if (tensor.name == kDrafts) {
       RETURN_IF_ERROR(CheckTexts(tensor));
-      query.candidates = tensor.strings;
+      query.drafts = tensor.strings;
     } else if (tensor.name == kText) {
       RETURN_IF_ERROR(CheckTexts(tensor));
       if (tensor.strings.size() != 1) {
@@ -216,7 +241,7 @@ absl::StatusOr<CorrectorServable::Query> CorrectorServable::Read(
     } else {
       return absl::InvalidArgumentError(
           fmt::format("input {} is none of {}, {}, {}", tensor.name, kText,
-                      kCandidates, kAlternatives));
+                      kDrafts, kNBest));
     }
   }
   if (std::find(seen.begin(), seen.end(), kText) == seen.end()) {
@@ -259,17 +284,20 @@ Tensors CorrectorServable::Write(const Query& query,
   };
   if (!found.tokens.empty()) add(found.tokens, found.score);
   for (const Alternative& one : found.alternatives) add(one.tokens, one.score);
-  std::vector<float> candidate_scores(found.scored.begin(), found.scored.end());
-  candidate_scores.resize(query.candidates.size(), static_cast<float>(kNever));
+  std::vector<float> draft_scores(found.scored.begin(), found.scored.end());
+  draft_scores.resize(query.drafts.size(), static_cast<float>(kImpossible));
   const std::vector<int32_t> passes = {found.passes + found.alternative_passes};
   const auto num_answers = static_cast<int64_t>(answers.size());
-  return {{"ANSWERS", Datatype::kBytes, {num_answers}, std::move(answers), {}},
-          MakeTensor("SCORES", Datatype::kFp32, scores),
-          MakeTensor("CANDIDATE_SCORES", Datatype::kFp32, candidate_scores),
-          MakeTensor("PASSES", Datatype::kInt32, passes)};
+  return {
+      {"CORRECTED", Datatype::kBytes, {num_answers}, std::move(answers), {}},
+      MakeTensor("SCORE", Datatype::kFp32, scores),
+      MakeTensor("DRAFT_SCORE", Datatype::kFp32, draft_scores),
+      MakeTensor("PASSES", Datatype::kInt32, passes)};
 }
 
-absl::StatusOr<Tensors> CorrectorServable::Infer(const Tensors& request) {
+absl::StatusOr<Tensors> CorrectorServable::Infer(const Tensors& request,
+                                                 const CallOptions& options,
+                                                 CallTimes* times) {
   ASSIGN_OR_RETURN(const Query query, Read(request));
   Task task;
   GenerationRequest& wanted = task.request;
@@ -279,18 +307,24 @@ absl::StatusOr<Tensors> CorrectorServable::Infer(const Tensors& request) {
     return Write(query, {});
   }
   wanted.drafts = {wanted.source};
-  wanted.alternatives = query.alternatives;
-  std::vector<bool> scored(std::min(query.candidates.size(), kMaxScored));
+  wanted.alternatives = query.n_best - 1;
+  std::vector<bool> scored(std::min(query.drafts.size(), kMaxScored));
   for (size_t i = 0; i < scored.size(); ++i) {
-    std::vector<int32_t> ids = Tokenize(query.candidates[i]);
+    std::vector<int32_t> ids = Tokenize(query.drafts[i]);
     scored[i] = !ids.empty();
     if (scored[i]) wanted.scored.push_back(std::move(ids));
   }
+  task.options = options;
   RETURN_IF_ERROR(batcher_->Run(task));
+  if (times != nullptr) {
+    times->queue_us += task.times.queue_us;
+    times->compute_us += task.times.compute_us;
+  }
   std::vector<double>& scores = task.found.scored;
   for (size_t i = 0; i < scored.size(); ++i) {  // those that were too long
     if (!scored[i]) {
-      scores.insert(scores.begin() + static_cast<std::ptrdiff_t>(i), kNever);
+      scores.insert(scores.begin() + static_cast<std::ptrdiff_t>(i),
+                    kImpossible);
     }
   }
   return Write(query, task.found);

@@ -1,16 +1,17 @@
 // Tests of the corrector servable over a tiny model and a tiny vocabulary.
 #include "quaver/backends/corrector_servable.h"
 
+#include <sched.h>
+
 #include <atomic>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 #include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "quaver/engine/tiny_bart.h"
+#include "quaver/backends/tiny_corrector.h"
 #include "quaver/text/normalize.h"
 
 namespace quaver {
@@ -21,36 +22,11 @@ using testing::Gt;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// Five special tokens, letters with and without a space, and a word or two. A
-// line feed, a byte that is no UTF-8 and a character's first byte are among
-// them, so that answers of random weights need cleaning.
-constexpr const char* kTokens[] = {"<s>", "<pad>", "</s>", "<unk>", "<mask>",
-                                   "Ċ",   "ÿ",     "Ã",    "ĠÃ",    "Ġ"};
-
 class CorrectorServableTest : public testing::Test {
  protected:
   void SetUp() override {
     folder_ = testing::TempDir() + "/quaver_corrector_servable";
-    std::filesystem::remove_all(folder_);
-    TinyBart().WriteTo(folder_);
-    WriteVocabulary(TinyBart::kVocabulary);
-  }
-
-  void WriteVocabulary(int size) const {
-    nlohmann::json vocabulary;
-    int32_t id = 0;
-    for (const char* token : kTokens) vocabulary[token] = id++;
-    std::string merges = "#version: 0.2\n";
-    for (char letter = 'a'; letter <= 'z'; ++letter) {
-      vocabulary[std::string(1, letter)] = id++;
-    }
-    for (char letter = 'a'; id < size; ++letter) {
-      vocabulary[std::string("Ġ") + letter] = id++;
-      merges += std::string("Ġ ") + letter + "\n";
-    }
-    TinyBart::Must(
-        WriteFileAtomically(folder_ + "/vocab.json", vocabulary.dump()));
-    TinyBart::Must(WriteFileAtomically(folder_ + "/merges.txt", merges));
+    WriteTinyCorrector(folder_);
   }
 
   std::unique_ptr<CorrectorServable> Create(CorrectorConfig config = {}) const {
@@ -68,15 +44,14 @@ Tensor Texts(const std::string& name, const std::vector<std::string>& texts) {
       name, Datatype::kBytes, {static_cast<int64_t>(texts.size())}, texts, {}};
 }
 
-Tensor Number(int32_t number) {
+Tensor NBest(int32_t number) {
   const auto bytes = std::as_bytes(std::span(&number, 1));
-  return {
-      "ALTERNATIVES", Datatype::kInt32, {1}, {}, {bytes.begin(), bytes.end()}};
+  return {"N_BEST", Datatype::kInt32, {1}, {}, {bytes.begin(), bytes.end()}};
 }
 
 struct Found {
   std::vector<std::string> answers;
-  std::vector<float> scores, candidate_scores;
+  std::vector<float> scores, draft_scores;
   int32_t passes = 0;
 
   bool operator==(const Found&) const = default;
@@ -98,13 +73,13 @@ Found Ask(CorrectorServable& corrector, const Tensors& request) {
   if (!answer.ok()) return {};
   EXPECT_EQ(answer->size(), 4u);
   Found found;
-  EXPECT_EQ((*answer)[0].name, "ANSWERS");
+  EXPECT_EQ((*answer)[0].name, "CORRECTED");
   found.answers = (*answer)[0].strings;
-  EXPECT_EQ((*answer)[1].name, "SCORES");
+  EXPECT_EQ((*answer)[1].name, "SCORE");
   found.scores = Floats((*answer)[1]);
   EXPECT_EQ(found.scores.size(), found.answers.size());
-  EXPECT_EQ((*answer)[2].name, "CANDIDATE_SCORES");
-  found.candidate_scores = Floats((*answer)[2]);
+  EXPECT_EQ((*answer)[2].name, "DRAFT_SCORE");
+  found.draft_scores = Floats((*answer)[2]);
   EXPECT_EQ((*answer)[3].name, "PASSES");
   EXPECT_EQ((*answer)[3].raw.size(), sizeof(int32_t));
   std::memcpy(&found.passes, (*answer)[3].raw.data(), sizeof(int32_t));
@@ -117,7 +92,7 @@ TEST_F(CorrectorServableTest, DescribesItself) {
   ASSERT_EQ(corrector->inputs().size(), 3u);
   EXPECT_EQ(corrector->inputs()[0].name, "TEXT");
   ASSERT_EQ(corrector->outputs().size(), 4u);
-  EXPECT_EQ(corrector->outputs()[0].name, "ANSWERS");
+  EXPECT_EQ(corrector->outputs()[0].name, "CORRECTED");
 }
 
 TEST_F(CorrectorServableTest, EqualsTheEngineOnTheTokens) {
@@ -138,7 +113,7 @@ TEST_F(CorrectorServableTest, EqualsTheEngineOnTheTokens) {
     EXPECT_EQ(found.answers[0],
               CleanUtf8((*tokenizer)->Decode(done[0].tokens)));
     EXPECT_EQ(found.scores[0], static_cast<float>(done[0].score));
-    EXPECT_THAT(found.candidate_scores, IsEmpty());
+    EXPECT_THAT(found.draft_scores, IsEmpty());
     EXPECT_GE(found.passes, 1);
   }
 }
@@ -148,7 +123,7 @@ TEST_F(CorrectorServableTest, AnswersAreCleanAndDiffer) {
   ASSERT_NE(corrector, nullptr);
   size_t number = 0;
   for (const std::string text : {"a", "song", "rain on me", "xyz w"}) {
-    const Found found = Ask(*corrector, {Texts("TEXT", {text}), Number(8)});
+    const Found found = Ask(*corrector, {Texts("TEXT", {text}), NBest(9)});
     ASSERT_GE(found.answers.size(), 1u);
     for (size_t i = 0; i < found.answers.size(); ++i) {
       const std::string& answer = found.answers[i];
@@ -166,41 +141,40 @@ TEST_F(CorrectorServableTest, AnswersAreCleanAndDiffer) {
   EXPECT_GE(number, 8u);
 }
 
-TEST_F(CorrectorServableTest, ScoresCandidatesInTheirOrder) {
+TEST_F(CorrectorServableTest, ScoresDraftsInTheirOrder) {
   const auto corrector = Create();
   ASSERT_NE(corrector, nullptr);
-  const std::vector<std::string> candidates = {
+  const std::vector<std::string> drafts = {
       "rain", std::string(30, 'a'),    "rainy",
       "rain", std::string(5'000, 'b'), "on me"};
-  const Found found = Ask(
-      *corrector, {Texts("CANDIDATES", candidates), Texts("TEXT", {"rai"})});
-  ASSERT_EQ(found.candidate_scores.size(), candidates.size());
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    const float score = found.candidate_scores[i];
+  const Found found =
+      Ask(*corrector, {Texts("DRAFTS", drafts), Texts("TEXT", {"rai"})});
+  ASSERT_EQ(found.draft_scores.size(), drafts.size());
+  for (size_t i = 0; i < drafts.size(); ++i) {
+    const float score = found.draft_scores[i];
     if (i == 1 || i == 4) {
       EXPECT_EQ(score, -HUGE_VALF);
       continue;
     }
     EXPECT_LT(score, 0);
-    const Found alone = Ask(*corrector, {Texts("TEXT", {"rai"}),
-                                         Texts("CANDIDATES", {candidates[i]})});
-    EXPECT_EQ(alone.candidate_scores[0], score);
+    const Found alone =
+        Ask(*corrector, {Texts("TEXT", {"rai"}), Texts("DRAFTS", {drafts[i]})});
+    EXPECT_EQ(alone.draft_scores[0], score);
     EXPECT_EQ(alone.answers, found.answers);
     EXPECT_EQ(alone.scores, found.scores);
   }
 }
 
-TEST_F(CorrectorServableTest, ScoresTheFirstCandidatesOnly) {
+TEST_F(CorrectorServableTest, ScoresTheFirstDraftsOnly) {
   const auto corrector = Create();
   ASSERT_NE(corrector, nullptr);
-  const std::vector<std::string> candidates(20, "rain");
-  const Found found = Ask(
-      *corrector, {Texts("TEXT", {"rai"}), Texts("CANDIDATES", candidates)});
-  ASSERT_EQ(found.candidate_scores.size(), 20u);
-  EXPECT_THAT(std::span(found.candidate_scores).first(16),
+  const std::vector<std::string> drafts(20, "rain");
+  const Found found =
+      Ask(*corrector, {Texts("TEXT", {"rai"}), Texts("DRAFTS", drafts)});
+  ASSERT_EQ(found.draft_scores.size(), 20u);
+  EXPECT_THAT(std::span(found.draft_scores).first(16),
               testing::Each(Gt(-HUGE_VALF)));
-  EXPECT_THAT(std::span(found.candidate_scores).last(4),
-              testing::Each(-HUGE_VALF));
+  EXPECT_THAT(std::span(found.draft_scores).last(4), testing::Each(-HUGE_VALF));
 }
 
 TEST_F(CorrectorServableTest, LeavesEmptyAndLongTexts) {
@@ -208,9 +182,9 @@ TEST_F(CorrectorServableTest, LeavesEmptyAndLongTexts) {
   ASSERT_NE(corrector, nullptr);
   for (const std::string& text :
        {std::string(), std::string(23, 'a'), std::string(100'000, 'a')}) {
-    const Found found = Ask(
-        *corrector,
-        {Texts("TEXT", {text}), Texts("CANDIDATES", {"a", "b"}), Number(3)});
+    const Found found =
+        Ask(*corrector,
+            {Texts("TEXT", {text}), Texts("DRAFTS", {"a", "b"}), NBest(4)});
     EXPECT_EQ(found, (Found{{}, {}, {-HUGE_VALF, -HUGE_VALF}, 0}))
         << text.size();
   }
@@ -224,7 +198,7 @@ TEST_F(CorrectorServableTest, ServesTwoThreads) {
   const auto corrector = Create({.num_instances = 2});
   ASSERT_NE(corrector, nullptr);
   const Tensors request = {Texts("TEXT", {"rain on me"}),
-                           Texts("CANDIDATES", {"rain", "song"}), Number(3)};
+                           Texts("DRAFTS", {"rain", "song"}), NBest(4)};
   const Found wanted = Ask(*corrector, request);
   std::vector<std::thread> threads;
   for (int i = 0; i < 2; ++i) {
@@ -238,6 +212,34 @@ TEST_F(CorrectorServableTest, ServesTwoThreads) {
 }
 
 // Company may cost drafts their rows, and so passes, but no answer.
+TEST_F(CorrectorServableTest, CountsThePassesOfItsDecoder) {
+  const auto corrector = Create({.num_instances = 2});
+  const Found found = Ask(*corrector, {Texts("TEXT", {"rai"})});
+  const StepStatistics counts = *corrector->counts().steps;
+  EXPECT_EQ(counts.num_succeeded, 1u);
+  EXPECT_EQ(counts.num_instances, 2);
+  ASSERT_EQ(counts.by_size.size(), 1u);  // no company
+  EXPECT_EQ(counts.by_size.at(1).count, static_cast<uint64_t>(found.passes));
+}
+
+TEST_F(CorrectorServableTest, ComputesOnItsCores) {
+  cpu_set_t before, after;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
+  const Tensors request = {Texts("TEXT", {"abc de"}), NBest(3)};
+  const auto anywhere = Create();
+  ASSERT_NE(anywhere, nullptr);
+  for (const int threads : {1, 2}) {
+    CorrectorConfig config = {.num_instances = threads == 1 ? 2 : 1};
+    config.threads_per_instance = threads;
+    config.cores = {0, 1};
+    const auto pinned = Create(config);
+    ASSERT_NE(pinned, nullptr);
+    EXPECT_EQ(Ask(*pinned, request), Ask(*anywhere, request));
+  }
+  ASSERT_EQ(sched_getaffinity(0, sizeof(after), &after), 0);
+  EXPECT_TRUE(CPU_EQUAL(&before, &after));
+}
+
 TEST_F(CorrectorServableTest, AnswersAreThoseOfCallsAlone) {
   const auto corrector = Create({.num_instances = 1, .max_requests = 3});
   ASSERT_NE(corrector, nullptr);
@@ -245,10 +247,10 @@ TEST_F(CorrectorServableTest, AnswersAreThoseOfCallsAlone) {
   for (const std::string text :
        {"rain on me", "abc de", "q", "xyz w", "song", "many words here"}) {
     requests.push_back({Texts("TEXT", {text})});
-    requests.push_back({Texts("TEXT", {text}), Number(8)});
+    requests.push_back({Texts("TEXT", {text}), NBest(9)});
     requests.push_back(
-        {Texts("TEXT", {text}), Number(3),
-         Texts("CANDIDATES", {text, "rain", "xyz", "q", "on me", "rainy"})});
+        {Texts("TEXT", {text}), NBest(4),
+         Texts("DRAFTS", {text, "rain", "xyz", "q", "on me", "rainy"})});
   }
   requests.push_back({Texts("TEXT", {""})});
   std::vector<Found> wanted;
@@ -274,7 +276,7 @@ TEST_F(CorrectorServableTest, RefusesWhatNobodyCanWaitFor) {
   const auto corrector =
       Create({.num_instances = 1, .max_requests = 1, .max_waiting = 0});
   ASSERT_NE(corrector, nullptr);
-  const Tensors request = {Texts("TEXT", {"many words are here"}), Number(8)};
+  const Tensors request = {Texts("TEXT", {"many words are here"}), NBest(9)};
   const Found wanted = Ask(*corrector, request);
   std::atomic<bool> refused = false;
   std::vector<std::thread> threads;
@@ -296,6 +298,51 @@ TEST_F(CorrectorServableTest, RefusesWhatNobodyCanWaitFor) {
   EXPECT_EQ(Ask(*corrector, request), wanted);
 }
 
+// Nobody wants the answer any more once its first pass has been seen.
+TEST_F(CorrectorServableTest, LeavesWhatIsCancelledBetweenPasses) {
+  const auto corrector = Create({.num_instances = 1});
+  ASSERT_NE(corrector, nullptr);
+  const auto counts = [&] { return *corrector->counts().steps; };
+  const auto num_steps = [&] { return counts().by_size[1].count; };
+  const Tensors request = {Texts("TEXT", {"many words are here"}), NBest(9)};
+  const Found wanted = Ask(*corrector, request);
+  bool stopped = false;
+  for (int round = 0; round < 10'000 && !stopped; ++round) {
+    const uint64_t steps = num_steps();
+    std::atomic<bool> cancelled = false;
+    std::atomic<bool> done = false;
+    std::thread caller([&] {
+      const absl::StatusOr<Tensors> answer =
+          corrector->Infer(request, {.cancelled = &cancelled}, nullptr);
+      done = true;
+      stopped = absl::IsCancelled(answer.status());
+      if (!stopped) {
+        EXPECT_EQ(answer.value()[0].strings, wanted.answers);
+      }
+    });
+    while (!done && num_steps() == steps) std::this_thread::yield();
+    cancelled = true;
+    caller.join();
+  }
+  EXPECT_TRUE(stopped);
+  EXPECT_EQ(counts().num_cancelled, 1u);
+  EXPECT_EQ(counts().num_active, 0);
+  EXPECT_EQ(Ask(*corrector, request), wanted);
+}
+
+TEST_F(CorrectorServableTest, RefusesWhatComesTooLate) {
+  const auto corrector = Create();
+  ASSERT_NE(corrector, nullptr);
+  const Tensors request = {Texts("TEXT", {"rain"})};
+  CallTimes times;
+  EXPECT_TRUE(absl::IsDeadlineExceeded(
+      corrector->Infer(request, {.deadline_us = 0}, &times).status()));
+  const std::atomic<bool> cancelled = true;
+  EXPECT_TRUE(absl::IsCancelled(
+      corrector->Infer(request, {.cancelled = &cancelled}, &times).status()));
+  EXPECT_EQ(times.compute_us, 0);
+}
+
 TEST_F(CorrectorServableTest, RefusesOtherTensors) {
   const auto corrector = Create();
   ASSERT_NE(corrector, nullptr);
@@ -314,17 +361,17 @@ TEST_F(CorrectorServableTest, RefusesOtherTensors) {
   Tensor wrong = text;
   wrong.datatype = Datatype::kFp32;
   EXPECT_THAT(message({wrong}), HasSubstr("TEXT is not of datatype BYTES"));
-  wrong = Texts("CANDIDATES", {"a"});
+  wrong = Texts("DRAFTS", {"a"});
   wrong.shape = {2};
   EXPECT_THAT(message({text, wrong}),
-              HasSubstr("CANDIDATES has shape [2] and 1 elements"));
-  EXPECT_THAT(message({text, Number(9)}), HasSubstr("ALTERNATIVES is 9"));
-  EXPECT_THAT(message({text, Number(-1)}), HasSubstr("ALTERNATIVES is -1"));
-  wrong = Number(1);
+              HasSubstr("DRAFTS has shape [2] and 1 elements"));
+  EXPECT_THAT(message({text, NBest(10)}), HasSubstr("N_BEST is 10"));
+  EXPECT_THAT(message({text, NBest(0)}), HasSubstr("N_BEST is 0"));
+  wrong = NBest(1);
   wrong.raw.pop_back();
-  EXPECT_THAT(message({text, wrong}), HasSubstr("ALTERNATIVES has shape"));
-  EXPECT_THAT(message({text, Texts("ALTERNATIVES", {"1"})}),
-              HasSubstr("ALTERNATIVES is not of datatype INT32"));
+  EXPECT_THAT(message({text, wrong}), HasSubstr("N_BEST has shape"));
+  EXPECT_THAT(message({text, Texts("N_BEST", {"1"})}),
+              HasSubstr("N_BEST is not of datatype INT32"));
 }
 
 TEST_F(CorrectorServableTest, ChecksItsFolderAndConfig) {
@@ -333,9 +380,14 @@ TEST_F(CorrectorServableTest, ChecksItsFolderAndConfig) {
   };
   EXPECT_EQ(error({.model_folder = folder_, .num_instances = -1}).code(),
             absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(
+      Message(error({.model_folder = folder_, .threads_per_instance = 0})),
+      HasSubstr("threads_per_instance is below 1"));
+  EXPECT_THAT(Message(error({.model_folder = folder_, .cores = {0, -1}})),
+              HasSubstr("a core is negative"));
   EXPECT_THAT(Message(error({.model_folder = folder_, .max_requests = 0})),
               HasSubstr("max_requests is 0"));
-  WriteVocabulary(TinyBart::kVocabulary + 1);
+  WriteTinyVocabulary(folder_, TinyBart::kVocabulary + 1);
   EXPECT_THAT(Message(error({.model_folder = folder_})),
               HasSubstr("vocab_size is 60"));
 }

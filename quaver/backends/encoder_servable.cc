@@ -5,52 +5,26 @@
 #include <optional>
 #include <utility>
 
-#include <fmt/ranges.h>
-
+#include "quaver/backends/internal/token_rows.h"
 #include "quaver/backends/tokenizers.h"
 #include "quaver/base/workers.h"
+#include "quaver/sched/tensors.h"
 
 namespace quaver {
 namespace {
 
 constexpr char kText[] = "TEXT";
 constexpr char kEmbedding[] = "EMBEDDING";
+constexpr char kTokens[] = "TOKENS";
 
-absl::Status CheckRequest(const Tensors& request) {
-  if (request.size() != 1 || request[0].name != kText) {
-    return absl::InvalidArgumentError(
-        fmt::format("expected one input named {}", kText));
-  }
-  const Tensor& text = request[0];
-  if (text.datatype != Datatype::kBytes) {
-    return absl::InvalidArgumentError(
-        fmt::format("input {} is not of datatype BYTES", kText));
-  }
-  if (text.shape.size() != 1 || text.shape[0] < 0 ||
-      static_cast<size_t>(text.shape[0]) != text.strings.size()) {
-    return absl::InvalidArgumentError(fmt::format(
-        "input {} has shape [{}] and {} elements; expected [number of texts]",
-        kText, fmt::join(text.shape, ", "), text.strings.size()));
-  }
-  return absl::OkStatus();
-}
-
-// All texts' tokens, one sequence after the other.
-struct Sequences {
-  std::vector<int32_t> ids;
-  std::vector<uint32_t> offsets{0};
-};
-
-Sequences Tokenize(const WordPiece& tokenizer, int max_tokens,
+TokenRows Tokenize(const WordPiece& tokenizer, int max_tokens,
                    const std::vector<std::string>& texts) {
-  Sequences sequences;
-  sequences.offsets.reserve(texts.size() + 1);
+  TokenRows rows;
+  rows.offsets.reserve(texts.size() + 1);
   for (const std::string& text : texts) {
-    const std::vector<int32_t> ids = tokenizer.Encode(text, max_tokens);
-    sequences.ids.insert(sequences.ids.end(), ids.begin(), ids.end());
-    sequences.offsets.push_back(static_cast<uint32_t>(sequences.ids.size()));
+    rows.Add(tokenizer.Encode(text, max_tokens));
   }
-  return sequences;
+  return rows;
 }
 
 }  // namespace
@@ -62,6 +36,7 @@ struct EncoderServable::Part : BatchItem {
 
 struct EncoderServable::Instance {
   BertWorkspace workspace;
+  std::optional<int> core;  // of the calling thread
   // Of a merged batch, one sequence after the other.
   std::vector<int32_t> ids;
   std::vector<uint32_t> offsets;
@@ -72,12 +47,13 @@ EncoderServable::~EncoderServable() = default;
 
 absl::StatusOr<std::unique_ptr<EncoderServable>> EncoderServable::Create(
     const EncoderConfig& config, const Kernels& kernels) {
-  if (config.max_tokens_per_batch < 1 ||
+  if (config.max_tokens_per_batch < 1 || config.threads_per_instance < 1 ||
       std::any_of(
           config.cores.begin(), config.cores.end(),
           [](int core) { return core < 0; })) {
     return absl::InvalidArgumentError(
-        "EncoderConfig: max_tokens_per_batch is below 1 or a core is negative");
+        "EncoderConfig: max_tokens_per_batch or threads_per_instance is below "
+        "1, or a core is negative");
   }
   ASSIGN_OR_RETURN(auto model, BertModel::Load(config.model_folder, kernels));
   ASSIGN_OR_RETURN(auto tokenizer, LoadWordPiece(config.model_folder));
@@ -91,21 +67,53 @@ absl::StatusOr<std::unique_ptr<EncoderServable>> EncoderServable::Create(
       new EncoderServable(config, std::move(model), std::move(tokenizer)));
   ASSIGN_OR_RETURN(
       servable->batcher_,
-      Batcher::Create({.num_instances = config.num_instances,
-                       .max_batch_size = config.max_batch_size,
-                       .max_batch_tokens = static_cast<int64_t>(
-                           servable->max_tokens_per_batch_),
-                       .batching = config.batching},
-                      [own = servable.get()](
-                          int instance, std::span<BatchItem* const> batch) {
-                        own->EncodeBatch(instance, batch);
-                      }));
-  for (int i = 0; i < servable->num_instances(); ++i) {
-    servable->instances_.push_back(
-        {.workspace = BertWorkspace(*servable->model_,
-                                    servable->max_tokens_per_batch_)});
-  }
+      Batcher::Create(
+          {.num_instances = config.num_instances == 0
+                                ? DefaultInstances(config.threads_per_instance)
+                                : config.num_instances,
+           .max_batch_size = config.max_batch_size,
+           .max_batch_tokens =
+               static_cast<int64_t>(servable->max_tokens_per_batch_),
+           .batching = config.batching},
+          [own = servable.get()](int instance,
+                                 std::span<BatchItem* const> batch) {
+            own->EncodeBatch(instance, batch);
+          }));
+  servable->SetInstances(servable->MakeInstances(servable->num_instances()));
   return servable;
+}
+
+std::vector<std::shared_ptr<EncoderServable::Instance>>
+EncoderServable::MakeInstances(int count) const {
+  std::vector<std::shared_ptr<Instance>> instances;
+  for (int i = 0; i < count; ++i) {
+    const TeamConfig team =
+        InstanceTeam(i, count, threads_per_instance_, cores_);
+    instances.push_back(std::shared_ptr<Instance>(new Instance{
+        .workspace = BertWorkspace(*model_, max_tokens_per_batch_, team)}));
+    if (!team.cores.empty()) instances.back()->core = team.cores.front();
+  }
+  return instances;
+}
+
+void EncoderServable::SetInstances(
+    std::vector<std::shared_ptr<Instance>> instances) {
+  const MutexLock lock(&mutex_);
+  instances_.swap(instances);
+}
+
+absl::Status EncoderServable::Resize(int num_instances) {
+  if (num_instances < 0) {
+    return absl::InvalidArgumentError("the number of instances is negative");
+  }
+  const int wanted = num_instances == 0
+                         ? DefaultInstances(threads_per_instance_)
+                         : num_instances;
+  std::vector<std::shared_ptr<Instance>> instances = MakeInstances(wanted);
+  if (wanted < batcher_->num_instances()) batcher_->Resize(wanted);
+  SetInstances(std::move(instances));
+  batcher_->Resize(wanted);
+  return absl::OkStatus();
 }
 
 EncoderServable::EncoderServable(const EncoderConfig& config,
@@ -116,28 +124,48 @@ EncoderServable::EncoderServable(const EncoderConfig& config,
       max_tokens_per_batch_(static_cast<size_t>(
           std::max(config.max_tokens_per_batch, model_->config().max_tokens))),
       max_batch_size_(static_cast<size_t>(std::max(0, config.max_batch_size))),
+      threads_per_instance_(config.threads_per_instance),
       cores_(config.cores) {}
 
 std::vector<TensorSpec> EncoderServable::inputs() const {
-  return {{kText, Datatype::kBytes, {-1}}};
+  return {{kText, Datatype::kBytes, {-1}, /*optional=*/true},
+          {kInputIds, Datatype::kInt64, {-1, -1}, /*optional=*/true},
+          {kAttentionMask, Datatype::kInt64, {-1, -1}, /*optional=*/true}};
 }
 
 std::vector<TensorSpec> EncoderServable::outputs() const {
-  return {{kEmbedding, Datatype::kFp32, {-1, dimension()}}};
+  return {{kEmbedding, Datatype::kFp32, {-1, dimension()}},
+          {kTokens, Datatype::kInt32, {-1}}};
 }
 
-absl::StatusOr<Tensors> EncoderServable::Infer(const Tensors& request) {
-  return Infer(request, CallOptions(), nullptr);
+absl::StatusOr<TokenRows> EncoderServable::ReadRows(
+    const Tensors& request) const {
+  RETURN_IF_ERROR(CheckInputs(inputs(), request));
+  const Tensor* text = FindTensor(request, kText);
+  const Tensor* ids = FindTensor(request, kInputIds);
+  const Tensor* mask = FindTensor(request, kAttentionMask);
+  if ((text == nullptr) == (ids == nullptr)) {
+    return absl::InvalidArgumentError(fmt::format(
+        "expected either input '{}' or input '{}'", kText, kInputIds));
+  }
+  if (text != nullptr && mask != nullptr) {
+    return absl::InvalidArgumentError(fmt::format(
+        "input '{}' belongs to input '{}'", kAttentionMask, kInputIds));
+  }
+  const BertConfig& config = model_->config();
+  if (text != nullptr) {
+    return Tokenize(*tokenizer_, config.max_tokens, text->strings);
+  }
+  return ReadTokenRows(
+      *ids, mask,
+      {.vocab_size = config.vocab_size, .most_tokens = config.max_tokens});
 }
 
 absl::StatusOr<Tensors> EncoderServable::Infer(const Tensors& request,
                                                const CallOptions& options,
                                                CallTimes* times) {
-  RETURN_IF_ERROR(CheckRequest(request));
-  const std::vector<std::string>& texts = request[0].strings;
-  const Sequences sequences =
-      Tokenize(*tokenizer_, model_->config().max_tokens, texts);
-  const size_t B = texts.size();
+  ASSIGN_OR_RETURN(const TokenRows sequences, ReadRows(request));
+  const size_t B = sequences.size();
   const auto D = static_cast<size_t>(dimension());
   std::vector<float> embeddings(B * D);
   const std::span offsets(sequences.offsets);
@@ -157,12 +185,16 @@ absl::StatusOr<Tensors> EncoderServable::Infer(const Tensors& request,
     }
     begin = end;
   }
-  const auto bytes = std::as_bytes(std::span(embeddings));
-  return Tensors{{kEmbedding,
-                  Datatype::kFp32,
-                  {static_cast<int64_t>(B), dimension()},
-                  {},
-                  {bytes.begin(), bytes.end()}}};
+  std::vector<int32_t> tokens;
+  for (size_t b = 0; b < B; ++b) {
+    tokens.push_back(static_cast<int32_t>(sequences.row(b).size()));
+  }
+  const auto rows = static_cast<int64_t>(B);
+  Tensors answer;
+  answer.push_back(
+      MakeTensor(kEmbedding, Datatype::kFp32, {rows, dimension()}, embeddings));
+  answer.push_back(MakeTensor(kTokens, Datatype::kInt32, {rows}, tokens));
+  return answer;
 }
 
 size_t EncoderServable::PartEnd(std::span<const uint32_t> offsets,
@@ -178,11 +210,14 @@ size_t EncoderServable::PartEnd(std::span<const uint32_t> offsets,
 
 void EncoderServable::EncodeBatch(int instance,
                                   std::span<BatchItem* const> batch) {
-  std::optional<ScopedPin> pin;
-  if (!cores_.empty()) {
-    pin.emplace(cores_[static_cast<size_t>(instance) % cores_.size()]);
+  std::shared_ptr<Instance> held;
+  {
+    const MutexLock lock(&mutex_);
+    held = instances_[static_cast<size_t>(instance)];
   }
-  Instance& own = instances_[static_cast<size_t>(instance)];
+  Instance& own = *held;
+  std::optional<ScopedPin> pin;
+  if (own.core) pin.emplace(*own.core);
   if (batch.size() == 1) {
     const auto& part = static_cast<const Part&>(*batch[0]);
     model_->Encode(part.sequences, own.workspace, part.embeddings);

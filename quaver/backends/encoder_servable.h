@@ -12,6 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+
+#include "quaver/base/mutex.h"
 #include "quaver/base/status.h"
 #include "quaver/engine/bert.h"
 #include "quaver/sched/batcher.h"
@@ -20,9 +23,12 @@
 
 namespace quaver {
 
+struct TokenRows;
+
 struct EncoderConfig {
   std::string model_folder;
-  int num_instances = 0;  // batches computed at once; 0: AvailableCores()
+  int num_instances =
+      0;  // batches computed at once; 0: as cores are enough for
   // Of a batch, all in all. A call with more is computed part by part, and
   // others may take their turn between two parts. At least the model's longest
   // sequence.
@@ -30,11 +36,28 @@ struct EncoderConfig {
   int max_batch_size = 0;  // texts of a batch; 0: no limit
   // By default a call never waits while an instance is idle.
   DynamicBatching batching;
-  // Instance i computes on cores[i modulo their number], counted within the
-  // process's affinity mask. Empty: anywhere.
+  // That compute one batch together: shorter, at the cost of fewer instances.
+  // Capped, with a warning, to what InstanceTeam of team.h allows.
+  int threads_per_instance = 1;
+  // Where instances compute, counted within the process's affinity mask, see
+  // InstanceTeam; of one thread each, instance i on cores[i modulo their
+  // number]. Empty: anywhere.
   std::vector<int> cores;
 };
 
+// Inputs, one of the first two
+//   TEXT BYTES[B]               any bytes; what exceeds the model's length is
+//                               dropped
+//   INPUT_IDS INT64[B, T]       what a tokenizer makes of texts, [CLS] and
+//   [SEP]
+//                               included, at most the model's length
+//   ATTENTION_MASK INT64[B, T]  optional, of the ids: 0 for the padding at a
+//                               row's end, else 1. Nothing is computed for
+//                               padding
+// Outputs
+//   EMBEDDING FP32[B, D]
+//   TOKENS INT32[B]             that were read
+//
 // Thread-safe. Calls that come while all instances are busy are merged into
 // batches, by the law of sched/batcher.h; a batch is computed in the thread of
 // one of its callers. A call with many texts is one part at a time in the
@@ -48,14 +71,12 @@ class EncoderServable : public Servable {
 
   std::vector<TensorSpec> inputs() const override;
   std::vector<TensorSpec> outputs() const override;
-  // Any bytes, empty texts too; what exceeds the model's length is dropped.
-  // Besides InvalidArgument, the batcher's errors. No text: no waiting.
-  absl::StatusOr<Tensors> Infer(const Tensors& request) override;
-  // The same with a priority, a timeout for each part, a deadline and a way to
-  // cancel. `times` may be null; else the times of the parts are added up
-  // there.
+  using Servable::Infer;
+  // Besides InvalidArgument, the batcher's errors. A timeout is of each part.
+  // No text: no waiting.
   absl::StatusOr<Tensors> Infer(const Tensors& request,
-                                const CallOptions& options, CallTimes* times);
+                                const CallOptions& options,
+                                CallTimes* times) override;
 
   // Batcher::Stop: refuses new calls, finishes those that are queued.
   void Stop() { batcher_->Stop(); }
@@ -63,6 +84,10 @@ class EncoderServable : public Servable {
   int dimension() const { return model_->config().hidden_size; }
   int num_instances() const { return batcher_->num_instances(); }
   BatcherStatistics statistics() const { return batcher_->statistics(); }
+  ServableCounts counts() const override { return {.batcher = statistics()}; }
+  // As Batcher::Resize; 0: as many as by default. Instances are made anew and
+  // share the weights. One call at a time.
+  absl::Status Resize(int num_instances) override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   struct Part;
@@ -70,16 +95,24 @@ class EncoderServable : public Servable {
   EncoderServable(const EncoderConfig& config,
                   std::unique_ptr<const BertModel> model,
                   std::unique_ptr<const WordPiece> tokenizer);
+  absl::StatusOr<TokenRows> ReadRows(const Tensors& request) const;
   // The end of the longest part that begins at `begin` and fits a batch.
   size_t PartEnd(std::span<const uint32_t> offsets, size_t begin) const;
-  void EncodeBatch(int instance, std::span<BatchItem* const> batch);
+  std::vector<std::shared_ptr<Instance>> MakeInstances(int count) const;
+  void SetInstances(std::vector<std::shared_ptr<Instance>> instances)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void EncodeBatch(int instance, std::span<BatchItem* const> batch)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::unique_ptr<const BertModel> model_;
   std::unique_ptr<const WordPiece> tokenizer_;
   const size_t max_tokens_per_batch_;
   const size_t max_batch_size_;
+  const int threads_per_instance_;
   const std::vector<int> cores_;
-  std::vector<Instance> instances_;
+  mutable Mutex mutex_;
+  // A batch holds its own.
+  std::vector<std::shared_ptr<Instance>> instances_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Batcher> batcher_;
 };
 

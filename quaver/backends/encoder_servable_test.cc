@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "quaver/engine/tiny_bert.h"
+#include "quaver/sched/tensors.h"
 
 namespace quaver {
 namespace {
@@ -86,8 +87,10 @@ std::vector<float> Embed(EncoderServable& encoder,
 TEST_F(EncoderServableTest, DescribesItself) {
   const auto encoder = Create();
   ASSERT_NE(encoder, nullptr);
-  ASSERT_EQ(encoder->inputs().size(), 1u);
+  ASSERT_EQ(encoder->inputs().size(), 3u);
   EXPECT_EQ(encoder->inputs()[0].name, "TEXT");
+  EXPECT_EQ(encoder->inputs()[1].name, "INPUT_IDS");
+  ASSERT_EQ(encoder->outputs().size(), 2u);
   EXPECT_THAT(encoder->outputs()[0].shape, testing::ElementsAre(-1, D));
   EXPECT_EQ(encoder->dimension(), TinyBert::kWidth);
 }
@@ -104,6 +107,72 @@ TEST_F(EncoderServableTest, EqualsTheEngineOnTheTokens) {
   std::vector<float> wanted(D);
   (*model)->Encode({ids, offsets}, workspace, wanted);
   EXPECT_EQ(found, wanted);
+}
+
+Tensor Numbers(const std::string& name, std::vector<int64_t> shape,
+               const std::vector<int64_t>& values) {
+  return MakeTensor(name, Datatype::kInt64, std::move(shape), values);
+}
+
+TEST_F(EncoderServableTest, TokenIdsAreAsGoodAsTexts) {
+  const auto encoder = Create();
+  ASSERT_NE(encoder, nullptr);
+  const auto texts = encoder->Infer(Request({"song", "rain song a", "song"}));
+  ASSERT_TRUE(texts.ok()) << texts.status();
+  const Tensor ids = Numbers(
+      "INPUT_IDS", {3, 5}, {2, 41, 3, 0, 0, 2, 42, 41, 5, 3, 2, 41, 3, 9, -7});
+  const Tensor mask = Numbers("ATTENTION_MASK", {3, 5},
+                              {1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0});
+  const auto found = encoder->Infer({mask, ids});
+  ASSERT_TRUE(found.ok()) << found.status();
+  ASSERT_EQ(found->size(), 2u);
+  EXPECT_EQ((*found)[0].raw, (*texts)[0].raw);
+  EXPECT_EQ((*found)[1].name, "TOKENS");
+  EXPECT_THAT(ValuesOf<int32_t>((*found)[1]), testing::ElementsAre(3, 5, 3));
+  EXPECT_EQ((*found)[1].raw, (*texts)[1].raw);
+  const auto one =
+      encoder->Infer({Numbers("INPUT_IDS", {1, 5}, {2, 42, 41, 5, 3})});
+  ASSERT_TRUE(one.ok()) << one.status();
+  EXPECT_EQ(std::memcmp(one->front().raw.data(),
+                        texts->front().raw.data() + D * sizeof(float),
+                        D * sizeof(float)),
+            0);
+}
+
+TEST_F(EncoderServableTest, RefusesIdsThatAreNoTokens) {
+  const auto encoder = Create();
+  ASSERT_NE(encoder, nullptr);
+  const auto message = [&](const Tensors& request) {
+    const absl::Status status = encoder->Infer(request).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    return Message(status);
+  };
+  const Tensor ids = Numbers("INPUT_IDS", {1, 2}, {2, 3});
+  const Tensor text = Request({"a"})[0];
+  EXPECT_THAT(message({ids, text}), HasSubstr("either input 'TEXT' or"));
+  EXPECT_THAT(message({text, Numbers("ATTENTION_MASK", {1, 1}, {1})}),
+              HasSubstr("'ATTENTION_MASK' belongs to"));
+  EXPECT_THAT(message({Numbers("INPUT_IDS", {1, 1}, {50})}),
+              HasSubstr("the id 50; ids are 0 to 49"));
+  EXPECT_THAT(message({Numbers("INPUT_IDS", {1, 1}, {-1})}),
+              HasSubstr("the id -1"));
+  EXPECT_THAT(message({Numbers("INPUT_IDS", {1, 1}, {int64_t{1} << 32})}),
+              HasSubstr("the id 4294967296"));
+  EXPECT_THAT(message({Numbers("INPUT_IDS", {2, 0}, {})}),
+              HasSubstr("has 0 tokens"));
+  EXPECT_THAT(message({Numbers("INPUT_IDS", {int64_t{1} << 60, 0}, {})}),
+              HasSubstr("rows; at most"));
+  EXPECT_THAT(
+      message({Numbers("INPUT_IDS", {1, 500}, std::vector<int64_t>(500, 2))}),
+      HasSubstr("has 500 tokens"));
+  EXPECT_THAT(message({ids, Numbers("ATTENTION_MASK", {2, 1}, {1, 1})}),
+              HasSubstr("'ATTENTION_MASK' has shape [2,1]; expected [1,2]"));
+  EXPECT_THAT(message({ids, Numbers("ATTENTION_MASK", {1, 2}, {0, 1})}),
+              HasSubstr("ones, then zeros"));
+  EXPECT_THAT(message({ids, Numbers("ATTENTION_MASK", {1, 2}, {2, 0})}),
+              HasSubstr("ones, then zeros"));
+  EXPECT_THAT(message({ids, Numbers("ATTENTION_MASK", {1, 2}, {0, 0})}),
+              HasSubstr("has 0 tokens"));
 }
 
 TEST_F(EncoderServableTest, TakesAnyBytesAndNone) {
@@ -265,10 +334,14 @@ TEST_F(EncoderServableTest, PinsWhileItComputesOnly) {
   cpu_set_t after;
   ASSERT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
   const auto anywhere = Create();
-  const auto pinned = Create({.num_instances = 2, .cores = {0, 1}});
   ASSERT_NE(anywhere, nullptr);
-  ASSERT_NE(pinned, nullptr);
-  EXPECT_EQ(Embed(*pinned, {"song"}), Embed(*anywhere, {"song"}));
+  for (const int threads : {1, 2}) {
+    const auto pinned = Create({.num_instances = threads == 1 ? 2 : 1,
+                                .threads_per_instance = threads,
+                                .cores = {0, 1}});
+    ASSERT_NE(pinned, nullptr);
+    EXPECT_EQ(Embed(*pinned, {"song"}), Embed(*anywhere, {"song"}));
+  }
   ASSERT_EQ(sched_getaffinity(0, sizeof(after), &after), 0);
   EXPECT_TRUE(CPU_EQUAL(&before, &after));
 }
@@ -281,18 +354,40 @@ TEST_F(EncoderServableTest, RefusesOtherTensors) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
     return Message(status);
   };
-  EXPECT_THAT(message({}), HasSubstr("one input named TEXT"));
+  EXPECT_THAT(message({}), HasSubstr("either input 'TEXT' or"));
   Tensors request = Request({"a"});
   request[0].name = "QUERY";
-  EXPECT_THAT(message(request), HasSubstr("one input named TEXT"));
+  EXPECT_THAT(message(request), HasSubstr("no input 'QUERY'"));
   request = Request({"a"});
   request[0].datatype = Datatype::kFp32;
-  EXPECT_THAT(message(request), HasSubstr("not of datatype BYTES"));
+  EXPECT_THAT(message(request), HasSubstr("'TEXT' has another datatype"));
   request = Request({"a"});
   request[0].shape = {2};
-  EXPECT_THAT(message(request), HasSubstr("shape [2] and 1 elements"));
+  EXPECT_THAT(message(request), HasSubstr("the elements that its shape [2]"));
   request[0].shape = {1, 1};
-  EXPECT_THAT(message(request), HasSubstr("shape [1, 1]"));
+  EXPECT_THAT(message(request), HasSubstr("shape [1,1]"));
+}
+
+TEST_F(EncoderServableTest, ItsNumberOfInstancesChangesWhileItRuns) {
+  const auto encoder = Create({.num_instances = 1});
+  ASSERT_NE(encoder, nullptr);
+  const auto wanted = Embed(*encoder, {"news", "rain"});
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 20; ++round) {
+        EXPECT_EQ(Embed(*encoder, {"news", "rain"}), wanted);
+      }
+    });
+  }
+  for (const int count : {3, 1, 4, 2}) {
+    EXPECT_TRUE(encoder->Resize(count).ok());
+    EXPECT_EQ(encoder->counts().batcher->num_instances, count);
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(encoder->num_instances(), 2);
+  EXPECT_EQ(Embed(*encoder, {"news", "rain"}), wanted);
+  EXPECT_FALSE(encoder->Resize(-1).ok());
 }
 
 TEST_F(EncoderServableTest, RefusesAForeignTokenizer) {
@@ -313,6 +408,7 @@ TEST_F(EncoderServableTest, ChecksItsConfig) {
   EXPECT_EQ(code({.num_instances = -1}), kInvalid);
   EXPECT_EQ(code({.max_tokens_per_batch = 0}), kInvalid);
   EXPECT_EQ(code({.max_batch_size = -1}), kInvalid);
+  EXPECT_EQ(code({.threads_per_instance = 0}), kInvalid);
   EXPECT_EQ(code({.cores = {-1}}), kInvalid);
 }
 

@@ -5,6 +5,8 @@
 #include <thread>
 #include <utility>
 
+#include "quaver/base/clock.h"
+
 namespace quaver {
 
 std::vector<TensorSpec> IdentityServable::inputs() const {
@@ -15,7 +17,10 @@ std::vector<TensorSpec> IdentityServable::outputs() const {
   return {{"OUTPUT0", config_.datatype, config_.shape}};
 }
 
-absl::StatusOr<Tensors> IdentityServable::Infer(const Tensors& request) {
+absl::StatusOr<Tensors> IdentityServable::Infer(const Tensors& request,
+                                                const CallOptions& options,
+                                                CallTimes* /*times*/) {
+  RETURN_IF_ERROR(CheckWanted(options, Clock::Real().NowUs()));
   if (request.size() != 1 || request[0].name != "INPUT0" ||
       request[0].datatype != config_.datatype) {
     return absl::InvalidArgumentError(

@@ -22,7 +22,10 @@ class IdentityServable : public Servable {
 
   std::vector<TensorSpec> inputs() const override;
   std::vector<TensorSpec> outputs() const override;
-  absl::StatusOr<Tensors> Infer(const Tensors& request) override;
+  using Servable::Infer;
+  absl::StatusOr<Tensors> Infer(const Tensors& request,
+                                const CallOptions& options,
+                                CallTimes* times) override;
 
  private:
   const IdentityConfig config_;

@@ -1,6 +1,8 @@
 // Encoding: added tokens, normalised words, pieces.
 #include "quaver/text/wordpiece.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "quaver/base/check.h"
@@ -16,7 +18,10 @@ namespace quaver {
 struct WordPiece::Impl {
   explicit Impl(WordPieceSpec spec_);
 
-  WordPieceSpec spec;
+  // Null for ids that are none or special.
+  const PieceTrie::Piece* Find(int32_t id) const;
+
+  WordPieceSpec spec;  // pieces by id, without special tokens
   BertNormalizer normalizer;
   PieceTrie trie;
   AddedTokens<WordPieceSpec::AddedToken> added;
@@ -27,7 +32,22 @@ WordPiece::Impl::Impl(WordPieceSpec spec_)
       normalizer(spec.normalizer),
       trie(spec.pieces),
       added(spec.added_tokens) {
-  spec.pieces = {};
+  std::vector<int32_t> special = {spec.cls_id, spec.sep_id};
+  for (const auto& token : spec.added_tokens) special.push_back(token.id);
+  std::sort(special.begin(), special.end());
+  std::erase_if(spec.pieces, [&](const PieceTrie::Piece& piece) {
+    return std::binary_search(special.begin(), special.end(), piece.id);
+  });
+  std::stable_sort(spec.pieces.begin(), spec.pieces.end(),
+                   [](const auto& a, const auto& b) { return a.id < b.id; });
+}
+
+const PieceTrie::Piece* WordPiece::Impl::Find(int32_t id) const {
+  const auto found = std::lower_bound(
+      spec.pieces.begin(), spec.pieces.end(), id,
+      [](const auto& piece, int32_t wanted) { return piece.id < wanted; });
+  const bool is_there = found != spec.pieces.end() && found->id == id;
+  return is_there ? &*found : nullptr;
 }
 
 namespace {
@@ -156,6 +176,37 @@ std::vector<int32_t> WordPiece::Encode(std::string_view text,
   if (ids.size() > max_ids) ids.resize(max_ids);
   ids.push_back(impl_->spec.sep_id);
   return ids;
+}
+
+std::string WordPiece::Decode(std::span<const int32_t> ids) const {
+  // What `tokenizers` cleans up within one token.
+  static constexpr std::array<std::string_view, 9> kNoSpaceBefore = {
+      ".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re"};
+  std::string text;
+  bool is_first = true;
+  for (const int32_t id : ids) {
+    const PieceTrie::Piece* piece = impl_->Find(id);
+    if (piece == nullptr) continue;
+    if (piece->continues) {
+      if (is_first) text += "##";
+    } else if (!is_first &&
+               std::none_of(kNoSpaceBefore.begin(), kNoSpaceBefore.end(),
+                            [&](std::string_view beginning) {
+                              return piece->text.starts_with(beginning);
+                            })) {
+      text += ' ';
+    }
+    text += piece->text;
+    is_first = false;
+  }
+  return text;
+}
+
+int32_t WordPiece::pad_id() const {
+  for (const WordPieceSpec::AddedToken& token : impl_->spec.added_tokens) {
+    if (token.text == "[PAD]") return token.id;
+  }
+  return 0;
 }
 
 int WordPiece::vocab_size() const { return impl_->spec.vocab_size; }

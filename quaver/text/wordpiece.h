@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,7 +40,13 @@ class WordPiece {
   // bytes.decode("utf-8", "replace") would. O(bytes).
   std::vector<int32_t> Encode(std::string_view text, int max_tokens) const;
 
+  // The text of ids without special tokens, as `tokenizers` has it: words
+  // joined by spaces, none before ".", "?", "!" and ",". What normalisation
+  // dropped stays dropped; ids that are none are left out.
+  std::string Decode(std::span<const int32_t> ids) const;
+
   int vocab_size() const;  // greatest id + 1
+  int32_t pad_id() const;  // of [PAD]; 0 where there is none
 
  private:
   struct Impl;

@@ -63,6 +63,22 @@ TEST(WordPieceTest, FindsTheLongestAddedTokenInRawText) {
               ElementsAre(1, 4, 3, 13, 20, 12, 0, 2));
 }
 
+TEST(WordPieceTest, DecodesWithoutSpecialTokens) {
+  const auto tokenizer = Make(TinyTokenizer());
+  const auto decode = [&](const std::vector<int32_t>& ids) {
+    return tokenizer->Decode(ids);
+  };
+  EXPECT_EQ(decode({1, 4, 5, 6, 8, 2}), "sunsuns!");
+  EXPECT_EQ(decode({1, 7, 4, 3, 10, 20, 9, 2, 0}), "su sun 东 e [UNK]");
+  EXPECT_EQ(decode({5, 4}), "##sun sun");  // as `tokenizers` has it
+  EXPECT_EQ(decode({-1, 4, 19, 21, 1 << 30}), "sun");
+  EXPECT_EQ(decode({}), "");
+  EXPECT_EQ(tokenizer->pad_id(), 0);
+  Json json = TinyTokenizer();
+  json["added_tokens"].push_back(SpecialToken("[PAD]", 14));
+  EXPECT_EQ(Make(json)->pad_id(), 14);
+}
+
 TEST(WordPieceTest, Truncates) {
   const auto tokenizer = Make(TinyTokenizer());
   EXPECT_THAT(tokenizer->Encode("sunsuns sun", 2), ElementsAre(1, 2));

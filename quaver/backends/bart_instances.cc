@@ -1,0 +1,77 @@
+// See bart_instances.h.
+#include "quaver/backends/bart_instances.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "quaver/base/clock.h"
+#include "quaver/base/workers.h"
+#include "quaver/engine/team.h"
+
+namespace quaver {
+namespace {
+
+absl::Status CheckConfig(const BartNetworkConfig& config) {
+  const auto refuse = [](const char* what) {
+    return absl::InvalidArgumentError(
+        fmt::format("BartNetworkConfig: {}", what));
+  };
+  if (config.num_instances < 0) return refuse("num_instances is negative");
+  if (config.max_waiting < 0) return refuse("max_waiting is negative");
+  if (config.max_tokens < 1) return refuse("max_tokens is below 1");
+  if (config.threads_per_instance < 1) {
+    return refuse("threads_per_instance is below 1");
+  }
+  if (std::any_of(config.cores.begin(), config.cores.end(),
+                  [](int core) { return core < 0; })) {
+    return refuse("a core is negative");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<BartInstances>> BartInstances::Create(
+    const BartNetworkConfig& config, const Kernels& kernels) {
+  RETURN_IF_ERROR(CheckConfig(config));
+  ASSIGN_OR_RETURN(auto model, BartModel::Load(config.model_folder, kernels));
+  return std::unique_ptr<BartInstances>(
+      new BartInstances(config, std::move(model)));
+}
+
+BartInstances::BartInstances(const BartNetworkConfig& config,
+                             std::unique_ptr<const BartModel> model)
+    : model_(std::move(model)),
+      max_tokens_(std::min(config.max_tokens, model_->config().max_positions)),
+      pool_(
+          {.num_instances = config.num_instances == 0
+                                ? DefaultInstances(config.threads_per_instance)
+                                : config.num_instances,
+           .max_waiting = config.max_waiting}) {
+  const auto rows = static_cast<size_t>(max_tokens_);
+  for (int i = 0; i < pool_.num_instances(); ++i) {
+    const TeamConfig team = InstanceTeam(
+        i, pool_.num_instances(), config.threads_per_instance, config.cores);
+    BartInstance instance{BartWorkspace(*model_, rows, team),
+                          BartCache(*model_, {rows, rows}), std::nullopt};
+    if (!team.cores.empty()) instance.core = team.cores.front();
+    instances_.push_back(std::move(instance));
+  }
+}
+
+absl::Status BartInstances::Run(
+    const CallOptions& options, CallTimes* times,
+    const std::function<absl::Status(BartInstance&)>& body) {
+  Stopwatch stopwatch;
+  ASSIGN_OR_RETURN(const auto lease, pool_.Acquire(options.deadline_us));
+  if (times != nullptr) times->queue_us += stopwatch.LapUs();
+  RETURN_IF_ERROR(CheckWanted(options, Clock::Real().NowUs()));
+  BartInstance& instance = instances_[static_cast<size_t>(lease.index())];
+  std::optional<ScopedPin> pin;
+  if (instance.core) pin.emplace(*instance.core);
+  const absl::Status status = body(instance);
+  if (times != nullptr) times->compute_us += stopwatch.LapUs();
+  return status;
+}
+
+}  // namespace quaver
