@@ -130,12 +130,15 @@ Json TimingJson(const SearchResponse& response) {
 
 }  // namespace
 
+std::string AnswerText(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 HttpResponse JsonResponse(const Json& json, int status) {
   HttpResponse response;
   response.status = status;
   response.headers.emplace_back("Cache-Control", "no-store");
-  response.body =
-      json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  response.body = AnswerText(json);
   return response;
 }
 

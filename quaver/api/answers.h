@@ -14,7 +14,10 @@
 
 namespace quaver {
 
-// Text that is no UTF-8 is written with U+FFFD in place of the wrong bytes.
+// The JSON as bodies have it, a line. Text that is no UTF-8 is written with
+// U+FFFD in place of the wrong bytes.
+std::string AnswerText(const nlohmann::ordered_json& json);
+
 // Never cached: an answer is as old as the index.
 HttpResponse JsonResponse(const nlohmann::ordered_json& json, int status = 200);
 

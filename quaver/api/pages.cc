@@ -1,36 +1,10 @@
 // See pages.h.
 #include "quaver/api/pages.h"
 
-#include <array>
 #include <string>
-#include <utility>
-
-#include "quaver/base/check.h"
-#include "quaver/base/hash.h"
 
 namespace quaver {
 namespace {
-
-constexpr const char* kContentSecurityPolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'";
-
-constexpr std::array<std::pair<std::string_view, const char*>, 6> kTypes = {{
-    {".html", "text/html; charset=utf-8"},
-    {".css", "text/css; charset=utf-8"},
-    {".js", "text/javascript; charset=utf-8"},
-    {".json", "application/json"},
-    {".svg", "image/svg+xml"},
-    {".png", "image/png"},
-}};
-
-const char* ContentType(std::string_view name) {
-  for (const auto& [suffix, type] : kTypes) {
-    if (name.ends_with(suffix)) return type;
-  }
-  QUAVER_CHECK(false);  // CMakeLists.txt embeds a kind that is missing above
-}
 
 std::string PathOf(std::string_view name) {
   if (name == "index.html") return "/";
@@ -38,34 +12,10 @@ std::string PathOf(std::string_view name) {
   return "/" + std::string(name);
 }
 
-HttpResponse Page(const HttpRequest& request, const EmbeddedFile& file,
-                  const std::string& etag) {
-  HttpResponse response;
-  response.headers = {{"ETag", etag},
-                      {"Cache-Control", "no-cache"},
-                      {"Content-Security-Policy", kContentSecurityPolicy},
-                      {"X-Content-Type-Options", "nosniff"},
-                      {"Referrer-Policy", "no-referrer"}};
-  const std::string_view known = request.header("if-none-match");
-  if (known == "*" || known.find(etag) != std::string_view::npos) {
-    response.status = 304;
-    return response;
-  }
-  response.content_type = ContentType(file.name);
-  response.body = file.content;
-  return response;
-}
-
 }  // namespace
 
 void RegisterPages(Router& router) {
-  for (const EmbeddedFile& file : EmbeddedFiles()) {
-    const std::string etag = "\"" + Hex64(Hash64(file.content)) + "\"";
-    router.Add("GET", PathOf(file.name),
-               [file, etag](const HttpRequest& request) {
-                 return Page(request, file, etag);
-               });
-  }
+  AddStaticFiles(router, EmbeddedFiles(), PathOf);
 }
 
 }  // namespace quaver

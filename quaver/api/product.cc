@@ -1,7 +1,6 @@
 // See product.h.
 #include "quaver/api/product.h"
 
-#include <array>
 #include <memory>
 #include <utility>
 
@@ -12,70 +11,32 @@
 #include "quaver/api/documents.h"
 #include "quaver/api/pages.h"
 #include "quaver/api/parameters.h"
+#include "quaver/api/search_metrics.h"
 #include "quaver/base/clock.h"
 #include "quaver/search/query.h"
 
 namespace quaver {
 namespace {
 
-// Upper bounds in seconds: stages last from microseconds to milliseconds.
-const std::vector<double> kStageBounds = {0.00005, 0.0001, 0.00025, 0.0005,
-                                          0.001,   0.002,  0.003,   0.005,
-                                          0.0075,  0.01,   0.025,   0.1};
-
-// One that answers at once takes a pass or two.
-const std::vector<double> kPassBounds = {0, 1, 2, 3, 4, 6, 8, 12, 16, 32};
-
-constexpr std::array kOutcomes = {
-    SpellingOutcome::kNone, SpellingOutcome::kSilent, SpellingOutcome::kShown,
-    SpellingOutcome::kAsked};
-
-class SearchMetrics {
- public:
-  explicit SearchMetrics(Metrics& metrics)
-      : metrics_(metrics),
-        passes_(metrics.AddHistogram(
-            "quaver_correction_passes",
-            "Passes of the decoder that each query's correction took.",
-            kPassBounds)) {
-    for (const SpellingOutcome outcome : kOutcomes) {
-      outcomes_[static_cast<size_t>(outcome)] =
-          metrics.AddCounter("quaver_correction_outcomes_total",
-                             "Queries by what came of their spelling.",
-                             {{"outcome", std::string(Name(outcome))}});
-    }
+// How long a search may take, and when nobody waits for it any more.
+CallOptions CallOf(const HttpRequest& request, const ApiConfig& config) {
+  CallOptions call{.cancelled = request.gone.get()};
+  if (config.search_timeout_us > 0) {
+    call.deadline_us = request.received_us + config.search_timeout_us;
   }
+  return call;
+}
 
-  void Observe(const SearchRequest& request,
-               const SearchResponse& response) const {
-    for (const auto& [stage, us] : response.timing_us) ObserveStage(stage, us);
-    if (request.correct) Observe(response.correction);
-  }
-
-  void Observe(const Correction& correction) const {
-    for (const auto& [stage, us] : correction.timing_us) {
-      ObserveStage(stage, us);
-    }
-    outcomes_[static_cast<size_t>(correction.outcome)].Increment();
-    passes_.Observe(correction.passes);
-  }
-
- private:
-  void ObserveStage(const std::string& stage, int64_t us) const {
-    metrics_
-        .AddHistogram("quaver_search_stage_seconds",
-                      "Time that each stage of a search took.", kStageBounds,
-                      {{"stage", stage}})
-        .Observe(static_cast<double>(us) * 1e-6);
-  }
-
-  Metrics& metrics_;
-  Histogram passes_;
-  std::array<Counter, kOutcomes.size()> outcomes_;
-};
+// What is not done in time is due to a server that is too busy.
+HttpResponse SearchError(const absl::Status& status) {
+  return absl::IsDeadlineExceeded(status)
+             ? ErrorResponse(absl::UnavailableError(
+                   "too busy to answer in time: try again later"))
+             : ErrorResponse(status);
+}
 
 HttpResponse Search(const HttpRequest& request, const SearchBar& bar,
-                    const SearchMetrics& metrics) {
+                    const CallOptions& call, const SearchMetrics& metrics) {
   Parameters parameters(request, {"q", "types", "limit", "offset", "filter",
                                   "facets", "explain", "spell"});
   SearchRequest search;
@@ -89,32 +50,34 @@ HttpResponse Search(const HttpRequest& request, const SearchBar& bar,
   search.correct = parameters.Choice("spell", {"auto", "off"}) == "auto";
   if (parameters.error()) return *parameters.error();
 
+  search.call = call;
   const auto answer = bar.Search(search);
-  if (!answer.ok()) return ErrorResponse(answer.status());
+  if (!answer.ok()) return SearchError(answer.status());
   metrics.Observe(search, *answer);
   return JsonResponse(ToJson(search, *answer));
 }
 
 HttpResponse Correct(const HttpRequest& request, const SearchBar& bar,
-                     const SearchMetrics& metrics) {
+                     const CallOptions& call, const SearchMetrics& metrics) {
   const Parameters parameters(request, {"q"});
   if (parameters.error()) return *parameters.error();
   const Stopwatch stopwatch;
   const std::string& query = parameters.Text("q");
-  const auto correction = bar.Correct(query);
-  if (!correction.ok()) return ErrorResponse(correction.status());
+  const auto correction = bar.Correct(query, {.call = call});
+  if (!correction.ok()) return SearchError(correction.status());
   metrics.Observe(*correction);
   return JsonResponse(
       ToJson(PrepareQuery(query).raw, *correction, stopwatch.ElapsedUs()));
 }
 
-HttpResponse Suggest(const HttpRequest& request, const SearchBar& bar) {
+HttpResponse Suggest(const HttpRequest& request, const SearchBar& bar,
+                     const CallOptions& call) {
   const Parameters parameters(request, {"q"});
   if (parameters.error()) return *parameters.error();
   const Stopwatch stopwatch;
   const std::string& query = parameters.Text("q");
-  const auto suggestions = bar.Suggest(query);
-  if (!suggestions.ok()) return ErrorResponse(suggestions.status());
+  const auto suggestions = bar.Suggest(query, call);
+  if (!suggestions.ok()) return SearchError(suggestions.status());
   return JsonResponse(ToJson(query, *suggestions, stopwatch.ElapsedUs()));
 }
 
@@ -151,15 +114,16 @@ absl::Status RegisterRoutes(Router& router, const ApiConfig& config,
                             Metrics& metrics) {
   RETURN_IF_ERROR(CheckCorsOrigin(config.cors_origin));
   const SearchMetrics measured(metrics);
-  router.Add("GET", "/v1/search", [&bar, measured](const HttpRequest& request) {
-    return Search(request, bar, measured);
-  });
-  router.Add("GET", "/v1/correct",
-             [&bar, measured](const HttpRequest& request) {
-               return Correct(request, bar, measured);
+  router.Add("GET", "/v1/search",
+             [&bar, config, measured](const HttpRequest& request) {
+               return Search(request, bar, CallOf(request, config), measured);
              });
-  router.Add("GET", "/v1/suggest", [&bar](const HttpRequest& request) {
-    return Suggest(request, bar);
+  router.Add("GET", "/v1/correct",
+             [&bar, config, measured](const HttpRequest& request) {
+               return Correct(request, bar, CallOf(request, config), measured);
+             });
+  router.Add("GET", "/v1/suggest", [&bar, config](const HttpRequest& request) {
+    return Suggest(request, bar, CallOf(request, config));
   });
   router.Add("GET", "/v1/stats", [&index](const HttpRequest& request) {
     return Stats(request, index);

@@ -3,6 +3,7 @@
 //   RETURN_IF_ERROR(RegisterRoutes(router, config, bar, *index, metrics));
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,12 +18,14 @@ namespace quaver {
 struct ApiConfig {
   std::vector<std::string> api_keys;  // who may write; none: nobody
   std::string cors_origin;            // "", "*" or one exact origin
+  // From a search's arrival, likewise of corrections and suggestions; 503 for
+  // what would be later. 0: none.
+  int64_t search_timeout_us = 10'000'000;
 };
 
-// Adds what openapi.json describes, and the page at /. Stages of each search
-// are timed in quaver_search_stage_seconds{stage}; corrections are counted in
-// quaver_correction_outcomes_total{outcome} and quaver_correction_passes. The
-// router keeps references to the last three: they must outlive it.
+// Adds what openapi.json describes, and the page at /. Searches are counted as
+// search_metrics.h says; one whose client has gone stops before its next stage.
+// The router keeps references to the last three: they must outlive it.
 // InvalidArgument for a bad origin.
 absl::Status RegisterRoutes(Router& router, const ApiConfig& config,
                             const SearchBar& bar, LiveIndex& index,

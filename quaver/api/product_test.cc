@@ -45,7 +45,9 @@ class WordBagEncoder : public Servable {
   std::vector<TensorSpec> outputs() const override {
     return {{"EMBEDDING", Datatype::kFp32, {-1, kDimension}}};
   }
-  absl::StatusOr<Tensors> Infer(const Tensors& request) override {
+  using Servable::Infer;
+  absl::StatusOr<Tensors> Infer(const Tensors& request, const CallOptions&,
+                                CallTimes*) override {
     std::vector<float> values;
     for (const std::string& text : request.at(0).strings) Embed(text, values);
     Tensor output;

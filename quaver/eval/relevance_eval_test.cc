@@ -32,7 +32,9 @@ class WordBagEncoder : public Servable {
   std::vector<TensorSpec> outputs() const override {
     return {{"EMBEDDING", Datatype::kFp32, {-1, kDimension}}};
   }
-  absl::StatusOr<Tensors> Infer(const Tensors& request) override {
+  using Servable::Infer;
+  absl::StatusOr<Tensors> Infer(const Tensors& request, const CallOptions&,
+                                CallTimes*) override {
     const auto& texts = request.at(0).strings;
     std::vector<float> values;
     for (const std::string& text : texts) {

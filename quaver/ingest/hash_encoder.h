@@ -39,7 +39,9 @@ class HashEncoder : public Servable {
   std::vector<TensorSpec> outputs() const override {
     return {{"EMBEDDING", Datatype::kFp32, {-1, static_cast<int64_t>(D)}}};
   }
-  absl::StatusOr<Tensors> Infer(const Tensors& request) override {
+  using Servable::Infer;
+  absl::StatusOr<Tensors> Infer(const Tensors& request, const CallOptions&,
+                                CallTimes*) override {
     const std::vector<std::string>& texts = request.at(0).strings;
     if (num_texts_ + static_cast<int>(texts.size()) > fail_after_) {
       return absl::UnavailableError("the encoder was told to fail");

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "quaver/sched/call.h"
+
 namespace quaver {
 
 enum class SpellingOutcome {
@@ -71,6 +73,7 @@ struct CorrectOptions {
   // Told before the model is asked what will probably be meant, in comparable
   // form; not told of a query that passes the gate.
   std::function<void(const std::string& text)> guess;
+  CallOptions call;  // the model is asked with it
 };
 
 }  // namespace quaver

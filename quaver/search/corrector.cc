@@ -25,7 +25,7 @@ namespace {
 constexpr size_t kMaxNames = 12;
 constexpr size_t kMaxNameReadings = 7;
 constexpr size_t kMaxWordReadings = 4;
-constexpr int kModelAlternatives = 3;
+constexpr int kModelAnswers = 4;
 // A word in fewer documents is not known: other people mistype, too.
 constexpr uint32_t kLeastKnown = 3;
 // Applied from here on, asked about from here on.
@@ -129,13 +129,14 @@ void AddTyped(const Query& query, Readings& readings) {
 }
 
 // What the model says becomes readings and scores of readings.
-absl::StatusOr<int> AddModelReadings(Servable& model, Readings& readings) {
+absl::StatusOr<int> AddModelReadings(Servable& model, const CallOptions& call,
+                                     Readings& readings) {
   std::vector<std::string> texts;
   for (const Reading& reading : readings.all()) texts.push_back(reading.shown);
   ASSIGN_OR_RETURN(const ModelOpinion opinion,
-                   AskModel(model, texts[0], texts, kModelAlternatives));
+                   AskModel(model, texts[0], texts, kModelAnswers, call));
   for (size_t i = 0; i < texts.size(); ++i) {
-    readings.all()[i].model_score = opinion.candidate_scores[i];
+    readings.all()[i].model_score = opinion.draft_scores[i];
   }
   for (size_t i = 0; i < opinion.answers.size(); ++i) {
     const std::string shown = ComparableText(opinion.answers[i].text);
@@ -291,7 +292,8 @@ absl::StatusOr<Correction> Corrector::Correct(
   lap("correct_candidates");
   const bool ask_model = options.model && model_ != nullptr;
   if (ask_model) {
-    ASSIGN_OR_RETURN(correction.passes, AddModelReadings(*model_, readings));
+    ASSIGN_OR_RETURN(correction.passes,
+                     AddModelReadings(*model_, options.call, readings));
   }
   lap("correct_model");
   std::erase_if(all, [&](const Reading& reading) {

@@ -1,6 +1,7 @@
 // Tests of the spelling corrector, with a model and without.
 #include "quaver/search/corrector.h"
 
+#include <atomic>
 #include <cmath>
 #include <cstring>
 
@@ -24,31 +25,37 @@ class NearModel : public Servable {
  public:
   std::vector<TensorSpec> inputs() const override { return {}; }
   std::vector<TensorSpec> outputs() const override { return {}; }
-  absl::StatusOr<Tensors> Infer(const Tensors& request) override {
+  using Servable::Infer;
+  absl::StatusOr<Tensors> Infer(const Tensors& request, const CallOptions& call,
+                                CallTimes*) override {
     ++calls;
+    deadline_us = call.deadline_us;
+    if (cancels != nullptr) *cancels = true;
     if (full) return absl::UnavailableError("the line is full");
     const EditPattern text(request[0].strings[0]);
     const auto score = [&](const std::string& other) {
       return -0.5f - 2.0f * static_cast<float>(text.Osa(other));
     };
-    Tensor answers{.name = "ANSWERS"}, scores{.name = "SCORES"};
+    Tensor answers{.name = "CORRECTED"}, scores{.name = "SCORE"};
     for (const std::string& answer : this->answers) {
       answers.strings.push_back(answer);
       Append(score(answer), scores);
     }
-    Tensor candidates{.name = "CANDIDATE_SCORES"}, passes{.name = "PASSES"};
-    for (const std::string& candidate : request[1].strings) {
-      Append(score(candidate), candidates);
+    Tensor drafts{.name = "DRAFT_SCORE"}, passes{.name = "PASSES"};
+    for (const std::string& draft : request[1].strings) {
+      Append(score(draft), drafts);
     }
     Append(int32_t{2}, passes);
     if (broken) passes.name = "OTHER";
-    return Tensors{answers, scores, candidates, passes};
+    return Tensors{answers, scores, drafts, passes};
   }
 
   std::vector<std::string> answers;
   int calls = 0;
   bool full = false;
   bool broken = false;
+  int64_t deadline_us = 0;               // of the last call
+  std::atomic<bool>* cancels = nullptr;  // set by each call
 
  private:
   template <typename T>
@@ -228,6 +235,39 @@ TEST_F(CorrectorTest, AModelThatFailsLeavesTheSearch) {
   model_->full = false;
   model_->broken = true;
   EXPECT_TRUE(absl::IsInternal(bar_->Correct("beetles").status()));
+}
+
+TEST_F(CorrectorTest, TheModelIsAskedWithTheSearchsDeadline) {
+  constexpr int64_t kDeadlineUs = kNever - 7;
+  ASSERT_TRUE(bar_->Search({.query = "bohemain rapsody",
+                            .call = {.deadline_us = kDeadlineUs}})
+                  .ok());
+  EXPECT_EQ(model_->deadline_us, kDeadlineUs);
+  ASSERT_TRUE(
+      bar_->Correct("beetles", {.call = {.deadline_us = kDeadlineUs - 1}})
+          .ok());
+  EXPECT_EQ(model_->deadline_us, kDeadlineUs - 1);
+  ASSERT_TRUE(
+      bar_->Suggest("bohemain rapsody", {.deadline_us = kDeadlineUs - 2}).ok());
+  EXPECT_EQ(model_->deadline_us, kDeadlineUs - 2);
+}
+
+TEST_F(CorrectorTest, WhatNobodyWantsAnyMoreIsNotGoneOnWith) {
+  const CallOptions late{.deadline_us = 0};
+  const int calls = model_->calls;
+  EXPECT_TRUE(absl::IsDeadlineExceeded(
+      bar_->Search({.query = "bohemain rapsody", .call = late}).status()));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(
+      bar_->Correct("beetles", {.call = late}).status()));
+  EXPECT_TRUE(
+      absl::IsDeadlineExceeded(bar_->Suggest("beetles", late).status()));
+  EXPECT_EQ(model_->calls, calls);
+  std::atomic<bool> cancelled = false;  // while the model is asked
+  model_->cancels = &cancelled;
+  EXPECT_TRUE(absl::IsCancelled(
+      bar_->Search({.query = "beetles", .call = {.cancelled = &cancelled}})
+          .status()));
+  EXPECT_EQ(model_->calls, calls + 1);
 }
 
 TEST_F(CorrectorTest, AnyBytesAreAnswered) {

@@ -30,7 +30,8 @@ TEST(MeaningAheadTest, WithoutAnEncoderThereIsNoMeaning) {
   const Snapshot snapshot;
   const Filter filter;
   const std::vector<EntityType> types;
-  MeaningAhead ahead(threads, nullptr, snapshot, filter, types);
+  const CallOptions call;
+  MeaningAhead ahead(threads, nullptr, snapshot, filter, types, call);
   ahead.Begin(PrepareQuery("hey jude"));
   const auto meaning = ahead.Take(PrepareQuery("hey jude"));
   ASSERT_TRUE(meaning.ok()) << meaning.status();

@@ -6,15 +6,17 @@
 namespace quaver {
 
 absl::StatusOr<std::vector<float>> EmbedQuery(Servable& encoder,
-                                              const std::string& text) {
+                                              const std::string& text,
+                                              const CallOptions& call) {
   const Tensor input{.name = "TEXT",
                      .datatype = Datatype::kBytes,
                      .shape = {1},
                      .strings = {text},
                      .raw = {}};
-  ASSIGN_OR_RETURN(const Tensors outputs, encoder.Infer({input}));
-  if (outputs.size() != 1 || outputs[0].datatype != Datatype::kFp32) {
-    return absl::InternalError("the encoder did not answer one fp32 tensor");
+  ASSIGN_OR_RETURN(const Tensors outputs,
+                   encoder.Infer({input}, call, nullptr));
+  if (outputs.empty() || outputs[0].datatype != Datatype::kFp32) {
+    return absl::InternalError("the encoder did not answer an fp32 tensor");
   }
   std::vector<float> embedding(outputs[0].raw.size() / sizeof(float));
   std::memcpy(embedding.data(), outputs[0].raw.data(),

@@ -11,7 +11,9 @@
 namespace quaver {
 
 // One text in, D floats of unit length out. Thread-safe; costs one model run.
+// Internal for a servable whose first output is no FP32; else its errors.
 absl::StatusOr<std::vector<float>> EmbedQuery(Servable& encoder,
-                                              const std::string& text);
+                                              const std::string& text,
+                                              const CallOptions& call = {});
 
 }  // namespace quaver

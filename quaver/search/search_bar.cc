@@ -205,11 +205,12 @@ struct SearchBar::Impl {
   mutable ScratchPool scratch;
   mutable SearchingThreads threads;
 
-  absl::StatusOr<std::vector<float>> Embed(const Query& query) const {
+  absl::StatusOr<std::vector<float>> Embed(const Query& query,
+                                           const CallOptions& call) const {
     if (encoder == nullptr || query.normalized.empty()) {
       return std::vector<float>();
     }
-    return EmbedQuery(*encoder, query.raw);
+    return EmbedQuery(*encoder, query.raw, call);
   }
   SegmentCandidates RetrieveByWords(const Snapshot& snapshot,
                                     const Query& query,
@@ -317,6 +318,10 @@ bool BeginsName(const Snapshot& snapshot, std::string_view prefix) {
       });
 }
 
+absl::Status CheckStillWanted(const CallOptions& call) {
+  return CheckWanted(call, Clock::Real().NowUs());
+}
+
 // The query that a correction stands for, as open as the one typed.
 Query Corrected(const Query& typed, const std::string& text) {
   return PrepareQuery(typed.open ? text : text + " ");
@@ -359,6 +364,7 @@ absl::StatusOr<SearchResponse> SearchBar::Search(
     const SearchRequest& request) const {
   RETURN_IF_ERROR(CheckRange("limit", request.limit, 1, kMaxLimit));
   RETURN_IF_ERROR(CheckRange("offset", request.offset, 0, kMaxOffset));
+  RETURN_IF_ERROR(CheckStillWanted(request.call));
   SearchResponse response;
   const Stopwatch total;
   Stopwatch stage;
@@ -372,12 +378,13 @@ absl::StatusOr<SearchResponse> SearchBar::Search(
   impl_->threads.Add();
   const absl::Cleanup remove = [&] { impl_->threads.Remove(); };
   MeaningAhead ahead(impl_->threads, impl_->encoder.get(), *snapshot,
-                     request.filter, request.types);
+                     request.filter, request.types, request.call);
   SegmentCandidates candidates =
       impl_->RetrieveByWords(*snapshot, query, request);
   lap("retrieve");
   if (request.correct && !query.normalized.empty()) {
-    CorrectOptions options;
+    RETURN_IF_ERROR(CheckStillWanted(request.call));
+    CorrectOptions options{.call = request.call};
     if (request.meaning) {
       options.guess = [&](const std::string& text) {
         // A query that stays is searched for as it was typed.
@@ -392,6 +399,7 @@ absl::StatusOr<SearchResponse> SearchBar::Search(
     // A model that is too busy leaves the query as it was typed.
     response.correction = correction.ok() ? *std::move(correction)
                                           : Correction{.text = query.raw};
+    RETURN_IF_ERROR(CheckStillWanted(request.call));
     if (response.correction.applied) {
       query = Corrected(query, response.correction.text);
       candidates = impl_->RetrieveByWords(*snapshot, query, request);
@@ -406,6 +414,7 @@ absl::StatusOr<SearchResponse> SearchBar::Search(
     }
   }
   lap("meaning");
+  RETURN_IF_ERROR(CheckStillWanted(request.call));
   RankedByType ranked =
       RankAll(*snapshot, query, meaning.embedding, candidates);
   if (!query.normalized.empty()) CutWeak(ranked);
@@ -418,6 +427,7 @@ absl::StatusOr<SearchResponse> SearchBar::Search(
 
 absl::StatusOr<Correction> SearchBar::Correct(
     const std::string& text, const CorrectOptions& options) const {
+  RETURN_IF_ERROR(CheckStillWanted(options.call));
   const Query query = PrepareQuery(text);
   const std::shared_ptr<const Snapshot> snapshot = impl_->snapshots();
   RankedByType ranked;
@@ -429,7 +439,8 @@ absl::StatusOr<Correction> SearchBar::Correct(
 }
 
 absl::StatusOr<std::vector<Suggestion>> SearchBar::Suggest(
-    const std::string& prefix) const {
+    const std::string& prefix, const CallOptions& call) const {
+  RETURN_IF_ERROR(CheckStillWanted(call));
   Query query = PrepareQuery(prefix);
   if (query.normalized.empty()) return std::vector<Suggestion>();
   const std::shared_ptr<const Snapshot> snapshot = impl_->snapshots();
@@ -437,14 +448,15 @@ absl::StatusOr<std::vector<Suggestion>> SearchBar::Suggest(
     const RankedByType ranked =
         RankAll(*snapshot, query, {},
                 FirstOfLegs(impl_->RetrieveByWords(*snapshot, query, {})));
-    const auto correction = impl_->Correct(*snapshot, query, ranked, {});
+    const auto correction =
+        impl_->Correct(*snapshot, query, ranked, {.call = call});
     if (correction.ok() && correction->applied) {
       query = Corrected(query, correction->text);
     }
   }
   std::vector<float> embedding;
   if (CodePointCount(query.normalized) >= kLeastMeaningLetters) {
-    ASSIGN_OR_RETURN(embedding, impl_->Embed(query));
+    ASSIGN_OR_RETURN(embedding, impl_->Embed(query, call));
   }
   return MakeSuggestions(*snapshot, query, embedding,
                          impl_->config.num_suggestions);

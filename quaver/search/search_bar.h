@@ -39,6 +39,8 @@ struct SearchRequest {
   bool explain = false;           // rank and score of each leg
   bool meaning = true;            // false: words alone, nothing is encoded
   bool correct = true;            // false: the query is meant as it stands
+  // The models are asked with it; what it points to outlives the search.
+  CallOptions call;
 };
 
 // Bytes [begin, end) of a field's text that the query matched.
@@ -125,18 +127,19 @@ class SearchBar {
   ~SearchBar();
 
   // An empty query gives the most popular entities. InvalidArgument naming the
-  // field for limits out of range.
+  // field for limits out of range. DeadlineExceeded or Cancelled, before the
+  // next stage, once nobody can use the answer any more.
   absl::StatusOr<SearchResponse> Search(const SearchRequest& request) const;
 
   // What Search would make of the query's spelling. Never fails on a query,
-  // whatever its bytes; Unavailable when the model's line is full.
+  // whatever its bytes; errors are the model's and those of options.call.
   absl::StatusOr<Correction> Correct(const std::string& query,
                                      const CorrectOptions& options = {}) const;
 
   // Of the query as it was meant, where no name begins as it was typed. At most
   // config.num_suggestions; none for an empty prefix.
   absl::StatusOr<std::vector<Suggestion>> Suggest(
-      const std::string& prefix) const;
+      const std::string& prefix, const CallOptions& call = {}) const;
 
  private:
   struct Impl;

@@ -44,7 +44,9 @@ class WordEncoder : public Servable {
   std::vector<TensorSpec> outputs() const override {
     return {{"EMBEDDING", Datatype::kFp32, {-1, kDimension}}};
   }
-  absl::StatusOr<Tensors> Infer(const Tensors& request) override {
+  using Servable::Infer;
+  absl::StatusOr<Tensors> Infer(const Tensors& request, const CallOptions&,
+                                CallTimes*) override {
     Tensor output{.name = "EMBEDDING", .datatype = Datatype::kFp32};
     for (const std::string& text : request.at(0).strings) {
       const std::vector<float> vector = WordVector(text);

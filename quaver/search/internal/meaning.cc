@@ -12,11 +12,12 @@ namespace quaver {
 
 absl::StatusOr<Meaning> FindMeaning(Servable* encoder, const Snapshot& snapshot,
                                     const Query& query, const Filter& filter,
-                                    const std::vector<EntityType>& types) {
+                                    const std::vector<EntityType>& types,
+                                    const CallOptions& call) {
   Meaning meaning;
   meaning.hits.resize(snapshot.segments.size());
   if (encoder == nullptr || query.normalized.empty()) return meaning;
-  ASSIGN_OR_RETURN(meaning.embedding, EmbedQuery(*encoder, query.raw));
+  ASSIGN_OR_RETURN(meaning.embedding, EmbedQuery(*encoder, query.raw, call));
   for (size_t part = 0; part < meaning.hits.size(); ++part) {
     const SnapshotSegment& segment = snapshot.segments[part];
     meaning.hits[part] =
@@ -39,7 +40,8 @@ void MeaningAhead::Begin(Query query) {
   if (encoder_ == nullptr || !threads_.TryAdd()) return;
   guess_ = query.raw;
   begun_ = std::async(std::launch::async, [this, query = std::move(query)] {
-    auto meaning = FindMeaning(encoder_, snapshot_, query, filter_, types_);
+    auto meaning =
+        FindMeaning(encoder_, snapshot_, query, filter_, types_, call_);
     threads_.Remove();
     return meaning;
   });
@@ -47,7 +49,7 @@ void MeaningAhead::Begin(Query query) {
 
 absl::StatusOr<Meaning> MeaningAhead::Take(const Query& query) {
   if (begun_.valid() && query.raw == guess_) return begun_.get();
-  return FindMeaning(encoder_, snapshot_, query, filter_, types_);
+  return FindMeaning(encoder_, snapshot_, query, filter_, types_, call_);
 }
 
 }  // namespace quaver

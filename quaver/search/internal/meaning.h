@@ -26,7 +26,8 @@ struct Meaning {
 // a query without a word, there is no meaning. Errors are the encoder's.
 absl::StatusOr<Meaning> FindMeaning(Servable* encoder, const Snapshot& snapshot,
                                     const Query& query, const Filter& filter,
-                                    const std::vector<EntityType>& types);
+                                    const std::vector<EntityType>& types,
+                                    const CallOptions& call);
 
 // Counts the threads that search, so that running ahead takes idle cores only.
 // Thread-safe.
@@ -49,12 +50,13 @@ class MeaningAhead {
   // All must outlive it.
   MeaningAhead(SearchingThreads& threads, Servable* encoder,
                const Snapshot& snapshot, const Filter& filter,
-               const std::vector<EntityType>& types)
+               const std::vector<EntityType>& types, const CallOptions& call)
       : threads_(threads),
         encoder_(encoder),
         snapshot_(snapshot),
         filter_(filter),
-        types_(types) {}
+        types_(types),
+        call_(call) {}
   // Waits for what was begun.
   ~MeaningAhead() = default;
 
@@ -70,6 +72,7 @@ class MeaningAhead {
   const Snapshot& snapshot_;
   const Filter& filter_;
   const std::vector<EntityType>& types_;
+  const CallOptions& call_;
   std::string guess_;
   std::future<absl::StatusOr<Meaning>> begun_;
 };

@@ -40,27 +40,27 @@ std::vector<T> Values(const Tensor& tensor) {
 
 }  // namespace
 
-absl::StatusOr<ModelOpinion> AskModel(
-    Servable& model, const std::string& text,
-    const std::vector<std::string>& candidates, int alternatives) {
-  ASSIGN_OR_RETURN(
-      const Tensors outputs,
-      model.Infer({Texts("TEXT", {text}), Texts("CANDIDATES", candidates),
-                   Number("ALTERNATIVES", alternatives)}));
+absl::StatusOr<ModelOpinion> AskModel(Servable& model, const std::string& text,
+                                      const std::vector<std::string>& drafts,
+                                      int n_best, const CallOptions& call) {
+  ASSIGN_OR_RETURN(const Tensors outputs,
+                   model.Infer({Texts("TEXT", {text}), Texts("DRAFTS", drafts),
+                                Number("N_BEST", n_best)},
+                               call, nullptr));
   std::map<std::string, const Tensor*> by_name;
   for (const Tensor& output : outputs) by_name[output.name] = &output;
-  for (const char* name : {"ANSWERS", "SCORES", "CANDIDATE_SCORES", "PASSES"}) {
+  for (const char* name : {"CORRECTED", "SCORE", "DRAFT_SCORE", "PASSES"}) {
     if (by_name.contains(name)) continue;
     return absl::InternalError(
         fmt::format("the corrector's model did not answer {}", name));
   }
   ModelOpinion opinion;
-  const auto scores = Values<float>(*by_name["SCORES"]);
+  const auto scores = Values<float>(*by_name["SCORE"]);
   const auto passes = Values<int32_t>(*by_name["PASSES"]);
-  const auto& texts = by_name["ANSWERS"]->strings;
-  opinion.candidate_scores = Values<float>(*by_name["CANDIDATE_SCORES"]);
+  const auto& texts = by_name["CORRECTED"]->strings;
+  opinion.draft_scores = Values<float>(*by_name["DRAFT_SCORE"]);
   if (scores.size() != texts.size() || passes.size() != 1 ||
-      opinion.candidate_scores.size() != candidates.size()) {
+      opinion.draft_scores.size() != drafts.size()) {
     return absl::InternalError(
         "the corrector's model answered tensors of other sizes");
   }

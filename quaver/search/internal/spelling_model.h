@@ -15,14 +15,15 @@ struct ModelAnswer {
 };
 
 struct ModelOpinion {
-  std::vector<ModelAnswer> answers;     // its own first, then the next best
-  std::vector<float> candidate_scores;  // [candidates]
+  std::vector<ModelAnswer> answers;  // its own first, then the next best
+  std::vector<float> draft_scores;   // [drafts]
   int passes = 0;
 };
 
-// Internal for a servable that answers otherwise than corrector_servable.h.
-absl::StatusOr<ModelOpinion> AskModel(
-    Servable& model, const std::string& text,
-    const std::vector<std::string>& candidates, int alternatives);
+// At most n_best answers. Internal for a servable that answers otherwise than
+// corrector_servable.h; else its errors.
+absl::StatusOr<ModelOpinion> AskModel(Servable& model, const std::string& text,
+                                      const std::vector<std::string>& drafts,
+                                      int n_best, const CallOptions& call);
 
 }  // namespace quaver
