@@ -66,7 +66,7 @@ absl::StatusOr<ContentCoding> ParseContentCoding(std::string_view header) {
   if (name.empty()) return ContentCoding::kIdentity;
   const auto found = std::find(kCodings.begin(), kCodings.end(), name);
   if (found == kCodings.end()) {
-    return absl::InvalidArgumentError(fmt::format(
+    return absl::UnimplementedError(fmt::format(
         "unsupported Content-Encoding \"{}\": it has to be gzip, deflate or "
         "identity",
         header));

@@ -15,7 +15,7 @@ enum class ContentCoding { kIdentity, kGzip, kDeflate };
 std::string_view CodingName(ContentCoding coding);
 
 // Of a Content-Encoding header, in any case; "" is the identity.
-// InvalidArgument for any other, and for several.
+// Unimplemented for any other, and for several.
 absl::StatusOr<ContentCoding> ParseContentCoding(std::string_view header);
 
 // What an Accept-Encoding header likes best of the three; the first of equals,

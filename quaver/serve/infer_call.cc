@@ -1,6 +1,7 @@
 // See infer_call.h.
 #include "quaver/serve/infer_call.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace quaver {
@@ -31,26 +32,43 @@ FailureReason ReasonOf(const absl::Status& status, bool in_model) {
   }
 }
 
-absl::StatusOr<HttpResponse> RunSteps(KserveModel& model,
-                                      const HttpRequest& http,
-                                      const InferProtocol& protocol,
-                                      const Clock& clock, Progress& progress) {
+// What they point to lives as long as the request.
+CallOptions OptionsOf(const InferCaller& caller, const InferRequest& request) {
+  CallOptions options{.priority = request.priority,
+                      .timeout_us = request.timeout_us,
+                      .deadline_us = caller.deadline_us,
+                      .cancelled = caller.cancelled,
+                      .request_id = request.id,
+                      .parameters = request.parameters};
+  if (request.timeout_us > 0) {
+    const int64_t timeout_at_us =
+        caller.received_us +
+        std::min(request.timeout_us, kNever - caller.received_us);
+    options.deadline_us = std::min(options.deadline_us, timeout_at_us);
+  }
+  return options;
+}
+
+absl::Status RunSteps(KserveModel& model, const InferCaller& caller,
+                      ReadInferRequest read, WriteInferAnswer write,
+                      const Clock& clock, Progress& progress) {
   Stopwatch stopwatch(clock);
-  ASSIGN_OR_RETURN(const InferRequest request, protocol.read());
+  ASSIGN_OR_RETURN(const InferRequest request, read());
   progress.times.input_us = stopwatch.LapUs();
   progress.batch_size = request.batch_size;
-  if (request.timeout_us > 0 &&
-      clock.NowUs() - http.received_us > request.timeout_us) {
-    return absl::DeadlineExceededError("Request timeout expired");
-  }
+  const CallOptions options = OptionsOf(caller, request);
+  RETURN_IF_ERROR(CheckWanted(options, clock.NowUs()));
   progress.in_model = true;
-  ASSIGN_OR_RETURN(const Tensors outputs,
-                   model.servable->Infer(request.inputs));
+  CallTimes model_times;
+  ASSIGN_OR_RETURN(Tensors outputs, model.servable->Infer(
+                                        request.inputs, options, &model_times));
   progress.in_model = false;
-  progress.times.infer_us = stopwatch.LapUs();
-  ASSIGN_OR_RETURN(HttpResponse response, protocol.write(request, outputs));
+  progress.times.queue_us += model_times.queue_us;
+  progress.times.infer_us = stopwatch.LapUs() - model_times.queue_us;
+  progress.times.from_cache = model_times.from_cache;
+  RETURN_IF_ERROR(write(request, outputs));
   progress.times.output_us = stopwatch.LapUs();
-  return response;
+  return absl::OkStatus();
 }
 
 void AddTimes(const InferTimes& times, HttpResponse& response) {
@@ -65,21 +83,69 @@ void AddTimes(const InferTimes& times, HttpResponse& response) {
 
 }  // namespace
 
-HttpResponse CallModel(KserveModel& model, const HttpRequest& request,
-                       const InferProtocol& protocol, const Clock& clock) {
+absl::StatusOr<InferTimes> RunInfer(KserveModel& model,
+                                    const InferCaller& caller,
+                                    ReadInferRequest read,
+                                    WriteInferAnswer write,
+                                    const Clock& clock) {
   Progress progress;
   InferTimes& times = progress.times;
-  times.queue_us = clock.NowUs() - request.received_us;
-  auto response = RunSteps(model, request, protocol, clock, progress);
-  times.total_us = clock.NowUs() - request.received_us;
-  if (!response.ok()) {
-    model.statistics.RecordFailure(
-        ReasonOf(response.status(), progress.in_model), times.total_us);
-    return protocol.write_error(response.status());
+  times.queue_us = clock.NowUs() - caller.received_us;
+  const absl::Status status =
+      RunSteps(model, caller, read, write, clock, progress);
+  times.total_us = clock.NowUs() - caller.received_us;
+  if (!status.ok()) {
+    model.statistics.RecordFailure(ReasonOf(status, progress.in_model),
+                                   times.total_us);
+    return status;
   }
   model.statistics.RecordSuccess(progress.batch_size, times, UnixMs());
-  AddTimes(times, *response);
-  return *std::move(response);
+  return times;
+}
+
+absl::StatusOr<Tensors> InferCounted(KserveModel& model, const Tensors& request,
+                                     const CallOptions& options,
+                                     CallTimes* times, const Clock& clock) {
+  const Stopwatch stopwatch(clock);
+  CallTimes model_times;
+  auto outputs = model.servable->Infer(request, options, &model_times);
+  if (times != nullptr) {
+    times->queue_us += model_times.queue_us;
+    times->compute_us += model_times.compute_us;
+    times->from_cache = model_times.from_cache;
+  }
+  InferTimes counted;
+  counted.total_us = stopwatch.ElapsedUs();
+  if (!outputs.ok()) {
+    model.statistics.RecordFailure(ReasonOf(outputs.status(), true),
+                                   counted.total_us);
+    return outputs;
+  }
+  counted.queue_us = model_times.queue_us;
+  counted.from_cache = model_times.from_cache;
+  counted.infer_us = counted.total_us - counted.queue_us;
+  const bool has_rows = model.config.max_batch_size > 0 && !request.empty() &&
+                        !request[0].shape.empty();
+  model.statistics.RecordSuccess(has_rows ? request[0].shape[0] : 1, counted,
+                                 UnixMs());
+  return outputs;
+}
+
+HttpResponse CallModel(KserveModel& model, const HttpRequest& request,
+                       const InferProtocol& protocol, const Clock& clock) {
+  HttpResponse response;
+  const auto write = [&](const InferRequest& asked, const Tensors& outputs) {
+    auto written = protocol.write(asked, outputs);
+    if (written.ok()) response = *std::move(written);
+    return written.status();
+  };
+  const auto times = RunInfer(
+      model,
+      {.received_us = request.received_us, .cancelled = request.gone.get()},
+      protocol.read, write, clock);
+  if (!times.ok()) return protocol.write_error(times.status());
+  AddTimes(*times, response);
+  return response;
 }
 
 }  // namespace quaver

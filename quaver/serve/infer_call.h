@@ -1,7 +1,11 @@
 // One request to a model from its bytes to its answer, timed and counted.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
+
+#include "absl/functional/function_ref.h"
 
 #include "quaver/base/clock.h"
 #include "quaver/base/status.h"
@@ -11,7 +15,38 @@
 
 namespace quaver {
 
-// How a protocol puts a question and an answer.
+// What a protocol knows of a call besides the request's own words.
+struct InferCaller {
+  int64_t received_us = 0;       // of the clock, when the request was complete
+  int64_t deadline_us = kNever;  // of the clock; useless later
+  // Set when nobody wants the answer any more; null: nobody says.
+  const std::atomic<bool>* cancelled = nullptr;
+};
+
+// The inputs that it gives have the servable's shapes.
+using ReadInferRequest = absl::FunctionRef<absl::StatusOr<InferRequest>()>;
+// May take the outputs' data.
+using WriteInferAnswer =
+    absl::FunctionRef<absl::Status(const InferRequest&, Tensors& outputs)>;
+
+// Reads, asks the model, writes, and counts in the model's statistics how that
+// went. The earlier of the caller's deadline and the request's timeout holds; a
+// request that is late or cancelled before the model is asked is refused.
+// Blocks. Of every protocol.
+absl::StatusOr<InferTimes> RunInfer(KserveModel& model,
+                                    const InferCaller& caller,
+                                    ReadInferRequest read,
+                                    WriteInferAnswer write,
+                                    const Clock& clock = Clock::Real());
+
+// One model asked by another of this server: tensors in the servable's shapes,
+// counted in the statistics of the one that is asked. Blocks.
+absl::StatusOr<Tensors> InferCounted(KserveModel& model, const Tensors& request,
+                                     const CallOptions& options,
+                                     CallTimes* times,
+                                     const Clock& clock = Clock::Real());
+
+// How a protocol over HTTP puts a question and an answer.
 struct InferProtocol {
   // The inputs have the servable's shapes.
   std::function<absl::StatusOr<InferRequest>()> read;
@@ -21,9 +56,8 @@ struct InferProtocol {
   std::function<HttpResponse(const absl::Status&)> write_error;
 };
 
-// Reads, asks the model, writes. A request whose time has run out before the
-// model is asked is refused. The answer of a model carries X-Total-Time,
-// X-Queue-Time and X-Inference-Time, in milliseconds. Blocks.
+// RunInfer for HTTP. The answer of a model carries X-Total-Time, X-Queue-Time
+// and X-Inference-Time, in milliseconds.
 HttpResponse CallModel(KserveModel& model, const HttpRequest& request,
                        const InferProtocol& protocol,
                        const Clock& clock = Clock::Real());

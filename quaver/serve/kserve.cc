@@ -10,10 +10,11 @@
 #include <nlohmann/json.hpp>
 
 #include "quaver/serve/infer_call.h"
-#include "quaver/serve/internal/json_body.h"
 #include "quaver/serve/kserve_errors.h"
 #include "quaver/serve/kserve_generate.h"
+#include "quaver/serve/kserve_repository.h"
 #include "quaver/serve/kserve_response.h"
+#include "quaver/serve/model_config.h"
 
 namespace quaver {
 namespace {
@@ -25,7 +26,8 @@ constexpr char kHeaderLength[] = "Inference-Header-Content-Length";
 HttpResponse JsonResponse(const Json& json, int status = 200) {
   HttpResponse response;
   response.status = status;
-  response.body = json.dump();
+  // Configurations hold what others wrote.
+  response.body = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   return response;
 }
 
@@ -41,27 +43,30 @@ bool IsVersion(std::string_view text) {
   return error == std::errc() && stop == end && version >= 0;
 }
 
+// `missing_status`: of the answer when the model or its version is not there;
+// 0: as the error's code says. Triton's differ from route to route.
 HttpResponse WithModel(const KserveModels& models, const HttpRequest& request,
-                       const ModelHandler& handler) {
+                       const ModelHandler& handler, int missing_status) {
   const std::string version =
       request.segments.size() > 1 ? request.segments[1] : "";
   if (!version.empty() && !IsVersion(version)) {
     return KserveError(404, "Not Found");
   }
   const auto model = models.Find(request.segments[0], version);
-  if (!model.ok()) return KserveError(model.status());
-  return handler(**model, request);
+  if (model.ok()) return handler(**model, request);
+  if (missing_status == 0) return KserveError(model.status());
+  return KserveError(missing_status, Message(model.status()));
 }
 
 // Adds /v2/models/{model}{suffix}, and the same of a version.
 void AddModelRoute(Router& router, const KserveModels& models,
                    const std::string& method, const std::string& suffix,
-                   const ModelHandler& handler) {
+                   const ModelHandler& handler, int missing_status = 0) {
   for (const char* prefix :
        {"/v2/models/{model}", "/v2/models/{model}/versions/{version}"}) {
     router.Add(method, prefix + suffix,
-               [&models, handler](const HttpRequest& request) {
-                 return WithModel(models, request, handler);
+               [&models, handler, missing_status](const HttpRequest& request) {
+                 return WithModel(models, request, handler, missing_status);
                });
   }
 }
@@ -139,9 +144,7 @@ HttpResponse Generate(KserveModel& model, const HttpRequest& http,
 void AddServerRoutes(Router& router, const KserveConfig& config) {
   const Json metadata = {{"name", config.server_name},
                          {"version", config.server_version},
-                         {"extensions",
-                          {"binary_tensor_data", "parameters", "statistics",
-                           "model_repository", "model_configuration"}}};
+                         {"extensions", kKserveExtensions}};
   router.Add("GET", "/v2",
              [metadata](const HttpRequest&) { return JsonResponse(metadata); });
   router.Add("GET", "/v2/health/live",
@@ -155,26 +158,41 @@ void AddServerRoutes(Router& router, const KserveConfig& config) {
              });
 }
 
+HttpResponse StatisticsOf(
+    const std::vector<std::shared_ptr<KserveModel>>& models) {
+  Json stats = Json::array();
+  for (const auto& model : models) {
+    stats.push_back(model->statistics.ToJson());
+  }
+  return JsonResponse({{"model_stats", std::move(stats)}});
+}
+
 void AddModelRoutes(Router& router, const KserveModels& models,
                     BodyReader& bodies) {
   AddModelRoute(router, models, "GET", "",
-                [](const KserveModel& model, const HttpRequest&) {
-                  return JsonResponse(MetadataJson(model.config));
+                [&models](const KserveModel& model, const HttpRequest&) {
+                  return JsonResponse(MetadataJson(
+                      model.config, models.Versions(model.config.name)));
                 });
   AddModelRoute(
       router, models, "GET", "/ready",
       [](const KserveModel& model, const HttpRequest&) {
         return JsonResponse({{"name", model.config.name}, {"ready", true}});
-      });
+      },
+      400);
   AddModelRoute(router, models, "GET", "/config",
                 [](const KserveModel& model, const HttpRequest&) {
                   return JsonResponse(ConfigJson(model.config));
                 });
   AddModelRoute(
       router, models, "GET", "/stats",
-      [](const KserveModel& model, const HttpRequest&) {
+      [&models](const KserveModel& model, const HttpRequest& request) {
+        if (request.segments.size() == 1) {
+          return StatisticsOf(models.AllOf(model.config.name));
+        }
         return JsonResponse({{"model_stats", {model.statistics.ToJson()}}});
-      });
+      },
+      400);
   AddModelRoute(router, models, "POST", "/infer",
                 [&](KserveModel& model, const HttpRequest& request) {
                   return Infer(model, request, bodies);
@@ -184,61 +202,8 @@ void AddModelRoutes(Router& router, const KserveModels& models,
                   return Generate(model, request, bodies);
                 });
   router.Add("GET", "/v2/models/stats", [&models](const HttpRequest&) {
-    Json stats = Json::array();
-    for (const auto& [name, model] : models.all()) {
-      stats.push_back(model->statistics.ToJson());
-    }
-    return JsonResponse({{"model_stats", std::move(stats)}});
+    return StatisticsOf(models.All());
   });
-}
-
-// All models are ready from the start, so that asking for these only changes
-// nothing.
-HttpResponse Index(const KserveModels& models, BodyReader& bodies,
-                   const HttpRequest& request) {
-  const auto body = bodies.Open(request);
-  if (!body.ok()) return KserveError(body.status());
-  if (!body->bytes().empty()) {
-    JsonBody json;
-    const absl::Status status = json.Parse(body->bytes());
-    if (!status.ok()) return KserveError(status);
-    if (!MemberOr(json.root(), "ready", false).ok()) {
-      return KserveError(400, "Invalid value for 'ready': expected a boolean");
-    }
-  }
-  Json index = Json::array();
-  for (const auto& [name, model] : models.all()) {
-    index.push_back(
-        {{"name", name}, {"version", kModelVersion}, {"state", "READY"}});
-  }
-  return JsonResponse(index);
-}
-
-void AddRepositoryRoutes(Router& router, const KserveModels& models,
-                         BodyReader& bodies) {
-  for (const char* pattern :
-       {"/v2/repository/index", "/v2/repository/{repository}/index"}) {
-    router.Add("POST", pattern, [&](const HttpRequest& request) {
-      return Index(models, bodies, request);
-    });
-  }
-  // No Retry-After: asking again does not help.
-  const auto refuse = [](const HttpRequest&) {
-    return KserveError(503,
-                       "explicit model load / unload is not allowed: the "
-                       "models are those that the server was started with");
-  };
-  const auto refuse_repository = [](const HttpRequest&) {
-    return KserveError(501, "'repository_name' specification is not supported");
-  };
-  for (const char* action : {"/load", "/unload"}) {
-    router.Add("POST", std::string("/v2/repository/models/{model}") + action,
-               refuse);
-    router.Add(
-        "POST",
-        std::string("/v2/repository/{repository}/models/{model}") + action,
-        refuse_repository);
-  }
 }
 
 void RefuseSharedMemory(Router& router) {
@@ -261,7 +226,7 @@ void RegisterKserve(Router& router, const KserveConfig& config,
                     const KserveModels& models, BodyReader& bodies) {
   AddServerRoutes(router, config);
   AddModelRoutes(router, models, bodies);
-  AddRepositoryRoutes(router, models, bodies);
+  RegisterRepository(router, config.repository, models, bodies);
   RefuseSharedMemory(router);
   router.AddHook(EncodeResponse);
 }

@@ -85,7 +85,7 @@ absl::StatusOr<std::string> WriteGenerateResponse(const ModelConfig& model,
   std::string json;
   if (!request.id.empty()) AppendString("id", request.id, json);
   AppendString("model_name", model.name, json);
-  AppendString("model_version", kModelVersion, json);
+  AppendString("model_version", fmt::to_string(model.version), json);
   const auto text =
       std::find_if(outputs.begin(), outputs.end(), [](const Tensor& output) {
         return output.datatype == Datatype::kBytes && !output.strings.empty();

@@ -2,9 +2,11 @@
 #include "quaver/serve/kserve_model.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include <nlohmann/json.hpp>
 
+#include "quaver/serve/internal/tensor_data.h"
 #include "quaver/serve/kserve_datatype.h"
 
 namespace quaver {
@@ -20,6 +22,7 @@ const TensorConfig* FindTensor(const std::vector<TensorConfig>& tensors,
   return found == tensors.end() ? nullptr : &*found;
 }
 
+// How a tensor of the servable is configured, or an error.
 absl::StatusOr<TensorConfig> CompleteTensor(const std::string& model,
                                             const TensorSpec& spec,
                                             bool has_batches) {
@@ -41,6 +44,66 @@ absl::StatusOr<TensorConfig> CompleteTensor(const std::string& model,
   return tensor;
 }
 
+bool DimsAgree(const std::vector<int64_t>& one,
+               const std::vector<int64_t>& other) {
+  return std::equal(
+      one.begin(), one.end(), other.begin(), other.end(),
+      [](int64_t a, int64_t b) { return a == -1 || b == -1 || a == b; });
+}
+
+// `what`: "input" or "output".
+absl::Status CheckAgainstModel(const std::string& model, const char* what,
+                               const TensorConfig& configured,
+                               const TensorConfig& has) {
+  if (configured.datatype != has.datatype) {
+    return absl::InvalidArgumentError(
+        fmt::format("model '{}', {} '{}': the model has data-type {}, but the "
+                    "configuration specifies {}",
+                    model, what, has.name, ConfigTypeName(has.datatype),
+                    ConfigTypeName(configured.datatype)));
+  }
+  if (!DimsAgree(configured.dims, has.dims)) {
+    return absl::InvalidArgumentError(
+        fmt::format("model '{}', {} '{}': the model has dims {}, but the "
+                    "configuration specifies {}",
+                    model, what, has.name, ShapeText(has.dims),
+                    ShapeText(configured.dims)));
+  }
+  return absl::OkStatus();
+}
+
+// Checks the tensors that are configured and adds those that are not, in the
+// servable's order.
+absl::Status CompleteTensors(const ModelConfig& config, const char* what,
+                             const std::vector<TensorSpec>& specs,
+                             std::vector<TensorConfig>& tensors) {
+  std::vector<TensorConfig> complete;
+  for (const TensorSpec& spec : specs) {
+    ASSIGN_OR_RETURN(
+        TensorConfig tensor,
+        CompleteTensor(config.name, spec, config.max_batch_size > 0));
+    if (const TensorConfig* given = FindTensor(tensors, spec.name)) {
+      RETURN_IF_ERROR(CheckAgainstModel(config.name, what, *given, tensor));
+      if (!tensor.is_scalar) tensor.dims = given->dims;
+      tensor.optional = tensor.optional || given->optional;
+      tensor.ragged = given->ragged;
+    }
+    complete.push_back(std::move(tensor));
+  }
+  for (const TensorConfig& given : tensors) {
+    if (FindTensor(complete, given.name) != nullptr) continue;
+    std::string names;
+    for (const TensorConfig& one : complete) {
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", one.name);
+    }
+    return absl::InvalidArgumentError(fmt::format(
+        "unexpected inference {} '{}' for model '{}', allowed {}s are: {}",
+        what, given.name, config.name, what, names));
+  }
+  tensors = std::move(complete);
+  return absl::OkStatus();
+}
+
 Json TensorMetadata(const ModelConfig& model,
                     const std::vector<TensorConfig>& tensors) {
   Json list = Json::array();
@@ -50,15 +113,6 @@ Json TensorMetadata(const ModelConfig& model,
                     {"shape", WireShape(model, tensor)}});
   }
   return list;
-}
-
-Json TensorConfigJson(const TensorConfig& tensor) {
-  Json json = {{"name", tensor.name},
-               {"data_type", ConfigTypeName(tensor.datatype)},
-               {"dims", tensor.dims}};
-  if (tensor.is_scalar) json["reshape"] = {{"shape", Json::array()}};
-  json["is_shape_tensor"] = false;
-  return json;
 }
 
 }  // namespace
@@ -71,27 +125,50 @@ const TensorConfig* ModelConfig::FindOutput(std::string_view output) const {
   return FindTensor(outputs, output);
 }
 
+int ModelConfig::num_instances() const {
+  int sum = 0;
+  for (const InstanceGroup& group : instance_groups) sum += group.count;
+  return sum;
+}
+
+absl::StatusOr<int64_t> ModelConfig::IntParameter(const std::string& key,
+                                                  int64_t otherwise,
+                                                  int64_t least,
+                                                  int64_t most) const {
+  const auto found = parameters.find(key);
+  if (found == parameters.end()) return otherwise;
+  const std::string& text = found->second;
+  int64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end || value < least || value > most) {
+    return absl::InvalidArgumentError(fmt::format(
+        "model '{}': parameter '{}' is '{}'; it has to be a number from {} to "
+        "{}",
+        name, key, text, least, most));
+  }
+  return value;
+}
+
 absl::StatusOr<ModelConfig> CompleteConfig(const std::string& name,
                                            const Servable& servable,
                                            int max_batch_size) {
-  if (max_batch_size < 0) {
-    return absl::InvalidArgumentError(fmt::format(
-        "model '{}': max_batch_size is {}, below 0", name, max_batch_size));
-  }
   ModelConfig model;
   model.name = name;
   model.max_batch_size = max_batch_size;
-  for (const TensorSpec& spec : servable.inputs()) {
-    ASSIGN_OR_RETURN(TensorConfig tensor,
-                     CompleteTensor(name, spec, max_batch_size > 0));
-    model.inputs.push_back(std::move(tensor));
-  }
-  for (const TensorSpec& spec : servable.outputs()) {
-    ASSIGN_OR_RETURN(TensorConfig tensor,
-                     CompleteTensor(name, spec, max_batch_size > 0));
-    model.outputs.push_back(std::move(tensor));
-  }
+  RETURN_IF_ERROR(CompleteConfig(servable, model));
   return model;
+}
+
+absl::Status CompleteConfig(const Servable& servable, ModelConfig& config) {
+  if (config.max_batch_size < 0) {
+    return absl::InvalidArgumentError(
+        fmt::format("model '{}': max_batch_size is {}, below 0", config.name,
+                    config.max_batch_size));
+  }
+  RETURN_IF_ERROR(
+      CompleteTensors(config, "input", servable.inputs(), config.inputs));
+  return CompleteTensors(config, "output", servable.outputs(), config.outputs);
 }
 
 std::vector<int64_t> WireShape(const ModelConfig& model,
@@ -126,37 +203,16 @@ absl::StatusOr<std::vector<int64_t>> ItemShape(const ModelConfig& model,
   return shape;
 }
 
-Json MetadataJson(const ModelConfig& model) {
+Json MetadataJson(const ModelConfig& model,
+                  const std::vector<int64_t>& versions) {
+  Json names = Json::array();
+  for (const int64_t version : versions)
+    names.push_back(fmt::to_string(version));
   return {{"name", model.name},
-          {"versions", {kModelVersion}},
-          {"platform", model.backend},
+          {"versions", std::move(names)},
+          {"platform", model.ensemble ? "ensemble" : model.backend},
           {"inputs", TensorMetadata(model, model.inputs)},
           {"outputs", TensorMetadata(model, model.outputs)}};
-}
-
-Json ConfigJson(const ModelConfig& model) {
-  Json inputs = Json::array();
-  for (const TensorConfig& tensor : model.inputs) {
-    Json json = TensorConfigJson(tensor);
-    json["format"] = "FORMAT_NONE";
-    json["allow_ragged_batch"] = false;
-    json["optional"] = tensor.optional;
-    inputs.push_back(std::move(json));
-  }
-  Json outputs = Json::array();
-  for (const TensorConfig& tensor : model.outputs) {
-    outputs.push_back(TensorConfigJson(tensor));
-  }
-  return {{"name", model.name},
-          {"platform", ""},
-          {"backend", model.backend},
-          {"version_policy", {{"latest", {{"num_versions", 1}}}}},
-          {"max_batch_size", model.max_batch_size},
-          {"input", std::move(inputs)},
-          {"output", std::move(outputs)},
-          {"instance_group", Json::array()},
-          {"parameters", Json::object()},
-          {"model_warmup", Json::array()}};
 }
 
 }  // namespace quaver

@@ -34,7 +34,6 @@ absl::Status RefuseSharedMemory(const JsonObject& parameters,
       "shared memory is not supported, which '{}' asks for", tensor));
 }
 
-// Models take no parameters, so that those of a client's own are only checked.
 absl::Status CheckParameter(const dom::key_value_pair& parameter) {
   if (parameter.key.starts_with("triton_")) {
     return absl::InvalidArgumentError(
@@ -60,12 +59,21 @@ absl::Status ReadParameters(const dom::object& root, InferRequest& request) {
                    MemberOr<uint64_t>(parameters, "timeout", 0));
   request.timeout_us =
       static_cast<int64_t>(std::min(timeout_us, kMaxTimeoutUs));
-  // There are no levels of priority yet, but it has to be a number.
-  RETURN_IF_ERROR(MemberOr<uint64_t>(parameters, "priority", 0).status());
+  ASSIGN_OR_RETURN(const uint64_t priority,
+                   MemberOr<uint64_t>(parameters, "priority", 0));
+  request.priority = static_cast<int>(
+      std::min(priority, uint64_t{std::numeric_limits<int>::max()}));
   if (!parameters) return absl::OkStatus();
   for (const dom::key_value_pair parameter : *parameters) {
     RETURN_IF_ERROR(CheckParameter(parameter));
+    if (IsProtocolParameter(parameter.key)) continue;
+    std::string& own = request.parameters;
+    own += own.empty() ? '{' : ',';
+    AppendJsonString(parameter.key, own);
+    own += ':';
+    own += simdjson::minify(parameter.value);
   }
+  if (!request.parameters.empty()) request.parameters += '}';
   return absl::OkStatus();
 }
 
@@ -295,6 +303,10 @@ absl::Status CheckTensor(const ModelConfig& model, const TensorConfig& input,
 
 }  // namespace
 
+bool IsProtocolParameter(std::string_view key) {
+  return key == "timeout" || key == "priority" || key == "binary_data_output";
+}
+
 absl::StatusOr<size_t> ParseHeaderLength(std::string_view value,
                                          size_t body_bytes) {
   int64_t length = 0;
@@ -331,7 +343,9 @@ absl::StatusOr<InferRequest> ParseInferRequest(std::string_view body,
 
 absl::StatusOr<InferRequest> ParseRawRequest(std::string_view body,
                                              const ModelConfig& model) {
-  if (model.inputs.size() != 1) {
+  if (model.inputs.empty() ||
+      !std::all_of(model.inputs.begin() + 1, model.inputs.end(),
+                   [](const TensorConfig& input) { return input.optional; })) {
     return absl::InvalidArgumentError(fmt::format(
         "Raw request must only have 1 input (found 1) to be deduced but got {} "
         "inputs in '{}' model configuration",

@@ -27,11 +27,17 @@ struct RequestedOutput {
 struct InferRequest {
   std::string id;
   int64_t timeout_us = 0;  // 0: none
+  int priority = 0;        // 1 goes first; 0: the model's default
   bool binary_output = false;
+  // Those of a client's own, for models that ask: a JSON object, or "".
+  std::string parameters;
   Tensors inputs;
   std::vector<RequestedOutput> outputs;  // empty: all
   int64_t batch_size = 1;                // set by FitToModel
 };
+
+// Of the request's parameters that the server itself reads.
+bool IsProtocolParameter(std::string_view key);
 
 // The value of Inference-Header-Content-Length, how many bytes of the body are
 // JSON. InvalidArgument unless it is a number from 0 to body_bytes.
@@ -46,8 +52,9 @@ absl::StatusOr<InferRequest> ParseInferRequest(std::string_view body,
                                                size_t json_bytes,
                                                const std::string& model);
 
-// A raw binary request: the body is the data of the model's only input, of a
-// batch of one, and all outputs are wanted in binary.
+// A raw binary request: the body is the data of the model's first input, of a
+// batch of one, and all outputs are wanted in binary. InvalidArgument when the
+// model has another input that is not optional.
 absl::StatusOr<InferRequest> ParseRawRequest(std::string_view body,
                                              const ModelConfig& model);
 

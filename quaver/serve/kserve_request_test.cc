@@ -391,11 +391,20 @@ TEST(RawRequestTest, TheBodyIsTheOnlyInput) {
   EXPECT_THAT(request->inputs[0].shape, ElementsAre(1, 2, 1));
 }
 
+TEST(RawRequestTest, OptionalInputsAreLeftOut) {
+  const auto request = ParseRawRequest("abcd", Model(4));
+  ASSERT_TRUE(request.ok()) << request.status();
+  ASSERT_EQ(request->inputs.size(), 1u);
+  EXPECT_EQ(request->inputs[0].name, "X");
+}
+
 TEST(RawRequestTest, WhatIsAmbiguousIsRefused) {
   const auto complaint = [](const std::string& body, const ModelConfig& model) {
     return Message(ParseRawRequest(body, model).status());
   };
-  EXPECT_THAT(complaint("abcd", Model(4)),
+  ModelConfig both = Model(4);
+  both.inputs[1].optional = false;
+  EXPECT_THAT(complaint("abcd", both),
               HasSubstr("Raw request must only have 1 input (found 1) to be "
                         "deduced but got 2 inputs in"));
   EXPECT_THAT(complaint("abc", RawModel(Datatype::kInt32, {-1})),

@@ -24,6 +24,8 @@ Form FormOf(const InferRequest& request, const std::string& output) {
   return is_binary ? Form::kBinary : Form::kJson;
 }
 
+}  // namespace
+
 std::vector<int64_t> AnswerShape(const ModelConfig& model,
                                  const Tensor& output) {
   std::vector<int64_t> shape = output.shape;
@@ -32,8 +34,6 @@ std::vector<int64_t> AnswerShape(const ModelConfig& model,
   if (config->is_scalar) shape.push_back(1);
   return shape;
 }
-
-}  // namespace
 
 absl::StatusOr<InferBody> WriteInferResponse(const ModelConfig& model,
                                              const InferRequest& request,
@@ -49,7 +49,7 @@ absl::StatusOr<InferBody> WriteInferResponse(const ModelConfig& model,
   json += "\"model_name\":";
   AppendJsonString(model.name, json);
   fmt::format_to(std::back_inserter(json),
-                 ",\"model_version\":\"{}\",\"outputs\":[", kModelVersion);
+                 ",\"model_version\":\"{}\",\"outputs\":[", model.version);
   std::string binary;
   bool is_first = true;
   for (const Tensor& output : outputs) {

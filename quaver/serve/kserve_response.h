@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "quaver/base/status.h"
 #include "quaver/sched/servable.h"
@@ -16,6 +18,11 @@ struct InferBody {
   size_t json_bytes = 0;  // all of them when no output is binary
   bool has_binary = false;
 };
+
+// A servable's output as the wire knows it.
+// REQUIRES: the model has such an output.
+std::vector<int64_t> AnswerShape(const ModelConfig& model,
+                                 const Tensor& output);
 
 // The outputs that were asked for, in the servable's order, each as JSON or in
 // binary. InvalidArgument when one has no form in JSON.

@@ -1,4 +1,4 @@
-// Tests of inference answers, of generate's and of embeddings.
+// Tests of inference answers and of generate's.
 #include "quaver/serve/kserve_response.h"
 
 #include <bit>
@@ -12,7 +12,6 @@
 #include <nlohmann/json.hpp>
 
 #include "quaver/serve/kserve_generate.h"
-#include "quaver/serve/openai_embeddings.h"
 
 namespace quaver {
 namespace {
@@ -170,68 +169,6 @@ TEST(KserveGenerateTest, OutputsAreMembers) {
       "text_output": "abba", "A": "abba", "B": [1, 2]})"));
   const auto empty = WriteGenerateResponse(Model(), {}, {Strings("A", {})});
   EXPECT_EQ(Json::parse(*empty)["A"], Json::array());
-}
-
-TEST(OpenAiEmbeddingsTest, RequestsAreRead) {
-  auto request = ParseEmbeddingRequest(R"({"model":"encoder","input":"abba"})");
-  ASSERT_TRUE(request.ok()) << request.status();
-  EXPECT_EQ(request->model, "encoder");
-  EXPECT_EQ(request->texts, std::vector<std::string>{"abba"});
-  EXPECT_FALSE(request->is_base64);
-  request = ParseEmbeddingRequest(
-      R"({"model":"encoder","input":["a",""],"encoding_format":"base64",
-          "dimensions":384,"user":"me"})");
-  ASSERT_TRUE(request.ok()) << request.status();
-  EXPECT_EQ(request->texts.size(), 2u);
-  EXPECT_TRUE(request->is_base64);
-  EXPECT_EQ(request->dimensions, 384);
-}
-
-TEST(OpenAiEmbeddingsTest, BadRequestsNameTheMember) {
-  const auto complaint = [](const std::string& body) {
-    const auto request = ParseEmbeddingRequest(body);
-    EXPECT_EQ(request.status().code(), absl::StatusCode::kInvalidArgument);
-    return Message(request.status());
-  };
-  EXPECT_THAT(complaint(R"({"input":"a"})"), HasSubstr("'model'"));
-  EXPECT_THAT(complaint(R"({"model":1,"input":"a"})"), HasSubstr("'model'"));
-  EXPECT_THAT(complaint(R"({"model":"m"})"), HasSubstr("'input'"));
-  EXPECT_THAT(complaint(R"({"model":"m","input":[]})"), HasSubstr("is empty"));
-  EXPECT_THAT(complaint(R"({"model":"m","input":[1,2]})"),
-              HasSubstr("token ids are not taken"));
-  EXPECT_THAT(complaint(R"({"model":"m","input":{}})"), HasSubstr("'input'"));
-  EXPECT_THAT(
-      complaint(R"({"model":"m","input":"a","encoding_format":"int8"})"),
-      HasSubstr("'encoding_format'"));
-  EXPECT_THAT(complaint(R"({"model":"m","input":"a","dimensions":0})"),
-              HasSubstr("'dimensions'"));
-  std::string many = R"({"model":"m","input":["a")";
-  for (size_t i = 0; i < kMaxEmbeddingInputs; ++i) many += ",\"a\"";
-  EXPECT_THAT(complaint(many + "]}"), HasSubstr("too long"));
-}
-
-TEST(OpenAiEmbeddingsTest, EmbeddingsAreNumbersOrBase64) {
-  EmbeddingRequest request;
-  request.model = "m";
-  request.texts = {"a", "b"};
-  const Tensor embeddings =
-      Numbers<float>("E", Datatype::kFp32, {2, 2}, {0.5f, 1, -1, 2});
-  EXPECT_EQ(Json::parse(WriteEmbeddings(request, embeddings)), Json::parse(R"({
-      "object": "list", "model": "m", "data": [
-        {"object": "embedding", "index": 0, "embedding": [0.5, 1]},
-        {"object": "embedding", "index": 1, "embedding": [-1, 2]}]})"));
-  request.is_base64 = true;
-  const Json json = Json::parse(WriteEmbeddings(request, embeddings));
-  EXPECT_EQ(json["data"][0]["embedding"], "AAAAPwAAgD8=");
-}
-
-TEST(OpenAiEmbeddingsTest, Base64IsThatOfTheRfc) {
-  EXPECT_EQ(Base64(""), "");
-  EXPECT_EQ(Base64("f"), "Zg==");
-  EXPECT_EQ(Base64("fo"), "Zm8=");
-  EXPECT_EQ(Base64("foo"), "Zm9v");
-  EXPECT_EQ(Base64("foobar"), "Zm9vYmFy");
-  EXPECT_EQ(Base64("\xff\xff\xfe"), "///+");
 }
 
 }  // namespace

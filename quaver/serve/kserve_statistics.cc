@@ -1,6 +1,9 @@
 // See kserve_statistics.h.
 #include "quaver/serve/kserve_statistics.h"
 
+#include <vector>
+
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace quaver {
@@ -10,6 +13,13 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::array<const char*, 4> kReasons = {"REJECTED", "CANCELED",
                                                  "BACKEND", "OTHER"};
+
+// Upper bounds in seconds: dense where a keystroke's budget is spent.
+const std::vector<double> kLatencyBounds = {
+    0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01,
+    0.015,  0.025,   0.05,   0.1,   0.25,  0.5,   1,     2.5};
+
+double Seconds(int64_t us) { return static_cast<double>(us) * 1e-6; }
 
 }  // namespace
 
@@ -23,9 +33,16 @@ Json ModelStatistics::SumJson(const Sum& sum) {
 }
 
 ModelStatistics::ModelStatistics(const std::string& model,
-                                 const std::string& version, Metrics& metrics)
-    : model_(model), version_(version) {
-  const Labels labels = {{"model", model}, {"version", version}};
+                                 const std::string& version, Metrics& metrics,
+                                 const std::map<std::string, std::string>& tags,
+                                 const Servable* servable)
+    : model_(model),
+      version_(version),
+      servable_(servable),
+      forms_batches_(servable != nullptr &&
+                     servable->counts().batcher.has_value()) {
+  Labels labels = {{"model", model}, {"version", version}};
+  for (const auto& [key, value] : tags) labels.emplace_back("_" + key, value);
   const auto add = [&](const char* name, const char* help) {
     return metrics.AddCounter(std::string("nv_inference_") + name, help,
                               labels);
@@ -44,28 +61,49 @@ ModelStatistics::ModelStatistics(const std::string& model,
   output_us_ = add("compute_output_duration_us",
                    "Microseconds spent on writing outputs, in sum.");
   for (size_t i = 0; i < kReasons.size(); ++i) {
-    failures_[i] = metrics.AddCounter(
-        "nv_inference_request_failure", "Inference requests that failed.",
-        {{"model", model}, {"version", version}, {"reason", kReasons[i]}});
+    Labels with_reason = labels;
+    with_reason.emplace_back("reason", kReasons[i]);
+    failures_[i] =
+        metrics.AddCounter("nv_inference_request_failure",
+                           "Inference requests that failed.", with_reason);
   }
+  const auto add_histogram = [&](const char* name, const char* help) {
+    return metrics.AddHistogram(
+        fmt::format("quaver_inference_{}_seconds", name), help, kLatencyBounds,
+        labels);
+  };
+  request_seconds_ = add_histogram("request", "From a request to its answer.");
+  queue_seconds_ = add_histogram(
+      "queue", "That a request waited for a thread and an instance.");
+  compute_seconds_ = add_histogram("compute", "In the model.");
+  if (servable != nullptr)
+    servable_metrics_.emplace(*servable, labels, metrics);
 }
 
 void ModelStatistics::RecordSuccess(int64_t batch_size, const InferTimes& times,
                                     int64_t now_ms) {
   requests_.Increment();
-  inferences_.Increment(static_cast<double>(batch_size));
-  executions_.Increment();
   request_us_.Increment(static_cast<double>(times.total_us));
   queue_us_.Increment(static_cast<double>(times.queue_us));
   input_us_.Increment(static_cast<double>(times.input_us));
-  infer_us_.Increment(static_cast<double>(times.infer_us));
   output_us_.Increment(static_cast<double>(times.output_us));
+  request_seconds_.Observe(Seconds(times.total_us));
+  queue_seconds_.Observe(Seconds(times.queue_us));
+  if (!times.from_cache) {
+    infer_us_.Increment(static_cast<double>(times.infer_us));
+    compute_seconds_.Observe(Seconds(times.infer_us));
+    if (!forms_batches_) {
+      inferences_.Increment(static_cast<double>(batch_size));
+      executions_.Increment();
+    }
+  }
 
   const MutexLock lock(&mutex_);
   last_inference_ms_ = now_ms;
-  num_inferences_ += static_cast<uint64_t>(batch_size);
   success_.Add(times.total_us);
   queue_.Add(times.queue_us);
+  if (times.from_cache) return;
+  num_inferences_ += static_cast<uint64_t>(batch_size);
   for (BatchSums* sums : {&all_, &by_batch_size_[batch_size]}) {
     sums->input.Add(times.input_us);
     sums->infer.Add(times.infer_us);
@@ -79,32 +117,56 @@ void ModelStatistics::RecordFailure(FailureReason reason, int64_t total_us) {
   fail_.Add(total_us);
 }
 
+Json ModelStatistics::BatchJson(int64_t batch_size, const BatchSums& sums) {
+  return {{"batch_size", batch_size},
+          {"compute_input", SumJson(sums.input)},
+          {"compute_infer", SumJson(sums.infer)},
+          {"compute_output", SumJson(sums.output)}};
+}
+
 Json ModelStatistics::ToJson() const {
+  const ServableCounts counts =
+      servable_ == nullptr ? ServableCounts{} : servable_->counts();
+  const CacheStatistics cache = counts.cache.value_or(CacheStatistics{});
   const MutexLock lock(&mutex_);
+  uint64_t num_inferences = 0;
+  uint64_t num_executions = 0;
   Json batches = Json::array();
-  for (const auto& [batch_size, sums] : by_batch_size_) {
-    batches.push_back({{"batch_size", batch_size},
-                       {"compute_input", SumJson(sums.input)},
-                       {"compute_infer", SumJson(sums.infer)},
-                       {"compute_output", SumJson(sums.output)}});
+  if (counts.batcher) {
+    for (const auto& [size, of_size] : counts.batcher->by_size) {
+      num_inferences += static_cast<uint64_t>(size) * of_size.count;
+      num_executions += of_size.count;
+      batches.push_back(BatchJson(
+          size, {.input = {.count = of_size.count},
+                 .infer = {.count = of_size.count, .us = of_size.compute_us},
+                 .output = {.count = of_size.count}}));
+    }
+  } else {
+    num_inferences = num_inferences_;
+    num_executions = all_.infer.count;
+    for (const auto& [size, sums] : by_batch_size_) {
+      batches.push_back(BatchJson(size, sums));
+    }
   }
-  return {{"name", model_},
-          {"version", version_},
-          {"last_inference", last_inference_ms_},
-          {"inference_count", num_inferences_},
-          {"execution_count", all_.infer.count},
-          {"inference_stats",
-           {{"success", SumJson(success_)},
-            {"fail", SumJson(fail_)},
-            {"queue", SumJson(queue_)},
-            {"compute_input", SumJson(all_.input)},
-            {"compute_infer", SumJson(all_.infer)},
-            {"compute_output", SumJson(all_.output)},
-            {"cache_hit", SumJson({})},
-            {"cache_miss", SumJson({})}}},
-          {"response_stats", Json::object()},
-          {"batch_stats", std::move(batches)},
-          {"memory_usage", Json::array()}};
+  return {
+      {"name", model_},
+      {"version", version_},
+      {"last_inference", last_inference_ms_},
+      {"inference_count", num_inferences},
+      {"execution_count", num_executions},
+      {"inference_stats",
+       {{"success", SumJson(success_)},
+        {"fail", SumJson(fail_)},
+        {"queue", SumJson(queue_)},
+        {"compute_input", SumJson(all_.input)},
+        {"compute_infer", SumJson(all_.infer)},
+        {"compute_output", SumJson(all_.output)},
+        {"cache_hit", SumJson({.count = cache.num_hits, .us = cache.hit_us})},
+        {"cache_miss",
+         SumJson({.count = cache.num_misses, .us = cache.miss_us})}}},
+      {"response_stats", Json::object()},
+      {"batch_stats", std::move(batches)},
+      {"memory_usage", Json::array()}};
 }
 
 }  // namespace quaver

@@ -28,7 +28,9 @@ class LengthModel : public Servable {
   std::vector<TensorSpec> outputs() const override {
     return {{"LENGTHS", Datatype::kFp32, {-1, 2}}};
   }
-  absl::StatusOr<Tensors> Infer(const Tensors& request) override {
+  using Servable::Infer;
+  absl::StatusOr<Tensors> Infer(const Tensors& request, const CallOptions&,
+                                CallTimes*) override {
     if (clock != nullptr) clock->AdvanceUs(300);
     RETURN_IF_ERROR(status);
     Tensor output = {.name = "LENGTHS",
@@ -134,15 +136,19 @@ TEST_F(KserveTest, AModelDescribesItself) {
 }
 
 TEST_F(KserveTest, UnknownModelsVersionsAndRoutesAreRefused) {
-  for (const char* suffix : {"", "/ready", "/config", "/stats"}) {
-    EXPECT_EQ(Error(Send("GET", std::string("/v2/models/a%20b") + suffix), 400),
-              "Request for unknown model: 'a b' is not found");
+  for (const auto& [suffix, status] : {std::pair{"", 404},
+                                       {"/ready", 400},
+                                       {"/config", 404},
+                                       {"/stats", 400}}) {
+    EXPECT_EQ(
+        Error(Send("GET", std::string("/v2/models/a%20b") + suffix), status),
+        "Request for unknown model: 'a b' is not found");
     EXPECT_EQ(Error(Send("GET",
                          std::string("/v2/models/lengths/versions/9") + suffix),
-                    404),
+                    status),
               "Request for unknown model: 'lengths' version 9 is not found");
   }
-  EXPECT_EQ(Error(Send("POST", "/v2/models/no/infer", "{}"), 400),
+  EXPECT_EQ(Error(Send("POST", "/v2/models/no/infer", "{}"), 404),
             "Request for unknown model: 'no' is not found");
   for (const char* path :
        {"/v2/models/lengths/versions/x", "/v2/models/lengths/no", "/v3",
@@ -222,14 +228,14 @@ TEST_F(KserveTest, CompressedBodiesAreReadAndWritten) {
   EXPECT_EQ(response.status, 200) << response.body;
 }
 
-TEST_F(KserveTest, CodingsThatAreBadOrTooLargeAre400) {
-  const auto complaint = [&](const std::string& coding,
-                             const std::string& body) {
+TEST_F(KserveTest, CodingsThatAreBadTooLargeOrUnknownAreRefused) {
+  const auto complaint = [&](const std::string& coding, const std::string& body,
+                             int status = 400) {
     return Error(Send("POST", "/v2/models/lengths/infer", body,
                       {{"content-encoding", coding}}),
-                 400);
+                 status);
   };
-  EXPECT_THAT(complaint("br", "x"), HasSubstr("Content-Encoding \"br\""));
+  EXPECT_THAT(complaint("br", "x", 501), HasSubstr("Content-Encoding \"br\""));
   EXPECT_THAT(complaint("gzip", "x"), HasSubstr("no complete gzip data"));
   const std::string zeros(BodyReader::kMaxBytes + 1, '\0');
   EXPECT_THAT(complaint("gzip", EncodeBody(ContentCoding::kGzip, zeros)),

@@ -1,12 +1,13 @@
 // See openai_embeddings.h.
 #include "quaver/serve/openai_embeddings.h"
 
-#include <cstring>
+#include <algorithm>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "quaver/serve/infer_call.h"
+#include "quaver/serve/internal/embedding_model.h"
 #include "quaver/serve/internal/json_body.h"
 #include "quaver/serve/internal/tensor_data.h"
 #include "quaver/serve/kserve_errors.h"
@@ -14,47 +15,8 @@
 namespace quaver {
 namespace {
 
-namespace dom = simdjson::dom;
-
 constexpr std::string_view kDigits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-absl::StatusOr<std::vector<std::string>> ReadTexts(const dom::element& input) {
-  const auto refuse = [](const char* why) {
-    return absl::InvalidArgumentError(
-        fmt::format("Unable to parse 'input': {}", why));
-  };
-  std::vector<std::string> texts;
-  std::string_view text;
-  if (input.get(text) == simdjson::SUCCESS) {
-    texts.emplace_back(text);
-    return texts;
-  }
-  dom::array array;
-  if (input.get(array) != simdjson::SUCCESS) {
-    return refuse("it has to be a string or an array of strings");
-  }
-  for (const dom::element element : array) {
-    if (element.get(text) != simdjson::SUCCESS) {
-      return refuse("its elements have to be strings; token ids are not taken");
-    }
-    if (texts.size() == kMaxEmbeddingInputs) return refuse("it is too long");
-    texts.emplace_back(text);
-  }
-  if (texts.empty()) return refuse("it is empty");
-  return texts;
-}
-
-// A model that takes texts and gives a row of numbers for each.
-bool MakesEmbeddings(const Servable& servable) {
-  const auto inputs = servable.inputs();
-  const auto outputs = servable.outputs();
-  return inputs.size() == 1 && inputs[0].datatype == Datatype::kBytes &&
-         inputs[0].shape == std::vector<int64_t>{-1} && outputs.size() == 1 &&
-         outputs[0].datatype == Datatype::kFp32 &&
-         outputs[0].shape.size() == 2 && outputs[0].shape[0] == -1 &&
-         outputs[0].shape[1] > 0;
-}
 
 HttpResponse OpenAiError(const absl::Status& status) {
   HttpResponse response = KserveError(status);
@@ -70,56 +32,26 @@ HttpResponse OpenAiError(const absl::Status& status) {
   return response;
 }
 
-absl::StatusOr<KserveModel*> FindModel(const KserveModels& models,
-                                       const EmbeddingRequest& request) {
-  auto model = models.Find(request.model);
-  if (!model.ok()) {
-    return absl::NotFoundError(
-        fmt::format("The model '{}' does not exist", request.model));
-  }
-  const Servable& servable = *(*model)->servable;
-  if (!MakesEmbeddings(servable)) {
-    return absl::InvalidArgumentError(
-        fmt::format("The model '{}' makes no embeddings", request.model));
-  }
-  const int64_t dimensions = servable.outputs()[0].shape[1];
-  if (request.dimensions != 0 && request.dimensions != dimensions) {
-    return absl::InvalidArgumentError(
-        fmt::format("Unable to parse 'dimensions': the embeddings of '{}' have "
-                    "{}, not {}",
-                    request.model, dimensions, request.dimensions));
-  }
-  return model;
-}
-
-InferRequest ToInferRequest(const KserveModel& model,
-                            const std::vector<std::string>& texts) {
-  InferRequest infer;
-  infer.batch_size = static_cast<int64_t>(texts.size());
-  infer.inputs.push_back({.name = model.config.inputs[0].name,
-                          .datatype = Datatype::kBytes,
-                          .shape = {infer.batch_size},
-                          .strings = texts,
-                          .raw = {}});
-  return infer;
-}
-
 HttpResponse Embed(const KserveModels& models, BodyReader& bodies,
                    const HttpRequest& http) {
   const auto body = bodies.Open(http);
   if (!body.ok()) return OpenAiError(body.status());
   const auto request = ParseEmbeddingRequest(body->bytes());
   if (!request.ok()) return OpenAiError(request.status());
-  const auto model = FindModel(models, *request);
+  const auto model =
+      FindEmbeddingModel(models, request->model, request->dimensions);
   if (!model.ok()) return OpenAiError(model.status());
   InferProtocol protocol;
   protocol.read = [&]() -> absl::StatusOr<InferRequest> {
-    return ToInferRequest(**model, request->texts);
+    return EmbeddingRequestOf(**model, request->texts);
   };
   protocol.write = [&](const InferRequest&,
                        const Tensors& outputs) -> absl::StatusOr<HttpResponse> {
+    ASSIGN_OR_RETURN(const Embeddings embeddings,
+                     ReadEmbeddings(outputs, request->texts.size()));
     HttpResponse response;
-    response.body = WriteEmbeddings(*request, outputs[0]);
+    response.body =
+        WriteEmbeddings(*request, *embeddings.rows, embeddings.tokens);
     return response;
   };
   protocol.write_error = OpenAiError;
@@ -135,9 +67,7 @@ absl::StatusOr<EmbeddingRequest> ParseEmbeddingRequest(std::string_view body) {
   ASSIGN_OR_RETURN(const std::string_view model,
                    NeededMember<std::string_view>(json.root(), "model"));
   request.model = std::string(model);
-  ASSIGN_OR_RETURN(const dom::element input,
-                   NeededMember<dom::element>(json.root(), "input"));
-  ASSIGN_OR_RETURN(request.texts, ReadTexts(input));
+  ASSIGN_OR_RETURN(request.texts, ReadTexts(json, "input"));
   ASSIGN_OR_RETURN(
       const std::string_view format,
       MemberOr<std::string_view>(json.root(), "encoding_format", "float"));
@@ -159,28 +89,25 @@ absl::StatusOr<EmbeddingRequest> ParseEmbeddingRequest(std::string_view body) {
 }
 
 std::string WriteEmbeddings(const EmbeddingRequest& request,
-                            const Tensor& embeddings) {
-  const size_t num_texts = request.texts.size();
-  const size_t row_bytes = embeddings.raw.size() / num_texts;
+                            const Tensor& embeddings,
+                            std::optional<int64_t> tokens) {
   std::string json = R"({"object":"list","data":[)";
-  for (size_t i = 0; i < num_texts; ++i) {
+  for (size_t i = 0; i < request.texts.size(); ++i) {
     if (i > 0) json += ',';
     json += fmt::format(R"({{"object":"embedding","index":{},"embedding":)", i);
-    const std::byte* begin = embeddings.raw.data() + i * row_bytes;
     if (request.is_base64) {
-      const std::string_view bytes(reinterpret_cast<const char*>(begin),
-                                   row_bytes);
-      json += '"' + Base64(bytes) + '"';
+      json += '"' + Base64(EmbeddingBytes(embeddings, i)) + '"';
     } else {
-      Tensor row;
-      row.datatype = Datatype::kFp32;
-      row.raw.assign(begin, begin + row_bytes);
-      AppendJsonData(row, json).IgnoreError();  // numbers have a form in JSON
+      AppendEmbedding(embeddings, i, json);
     }
     json += '}';
   }
   json += R"(],"model":)";
   AppendJsonString(request.model, json);
+  if (tokens) {
+    json += fmt::format(
+        R"(,"usage":{{"prompt_tokens":{0},"total_tokens":{0}}})", *tokens);
+  }
   json += '}';
   return json;
 }

@@ -1,6 +1,8 @@
 // OpenAI's POST /v1/embeddings over models that make embeddings of texts.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,11 +15,9 @@
 
 namespace quaver {
 
-constexpr size_t kMaxEmbeddingInputs = 2048;  // of a request, as OpenAI's
-
 struct EmbeddingRequest {
   std::string model;
-  std::vector<std::string> texts;  // 1 to kMaxEmbeddingInputs
+  std::vector<std::string> texts;  // 1 to 2,048, as OpenAI's
   bool is_base64 = false;          // little-endian floats instead of numbers
   int64_t dimensions = 0;          // that the client expects; 0: any
 };
@@ -27,9 +27,11 @@ struct EmbeddingRequest {
 absl::StatusOr<EmbeddingRequest> ParseEmbeddingRequest(std::string_view body);
 
 // {"object": "list", "data": [{"object": "embedding", "index", "embedding"}],
-// "model"}. `embeddings`: FP32[B, D]. No "usage": a servable counts no tokens.
+// "model", "usage"?: {"prompt_tokens", "total_tokens"}}. `embeddings`: FP32[B,
+// D]. `tokens`: of all texts, where the model counts them.
 std::string WriteEmbeddings(const EmbeddingRequest& request,
-                            const Tensor& embeddings);
+                            const Tensor& embeddings,
+                            std::optional<int64_t> tokens = {});
 
 // RFC 4648, padded.
 std::string Base64(std::string_view bytes);

@@ -14,6 +14,9 @@
 #include "quaver/base/clock.h"
 #include "quaver/base/log.h"
 #include "quaver/base/mutex.h"
+#include "quaver/base/process_usage.h"
+#include "quaver/net/static_files.h"
+#include "quaver/serve/internal/dashboard_files.h"
 
 namespace quaver {
 namespace {
@@ -72,6 +75,31 @@ class RequestMetrics {
   std::map<std::string, Histogram> seconds_ ABSL_GUARDED_BY(mutex_);
 };
 
+// Counters of the system are set, not counted: gauges to the library.
+class ProcessMetrics {
+ public:
+  explicit ProcessMetrics(Metrics& metrics)
+      : cpu_(metrics.AddGauge("process_cpu_seconds_total",
+                              "Of all threads, user and system.")),
+        resident_(metrics.AddGauge("process_resident_memory_bytes",
+                                   "Memory that is in RAM.")),
+        files_(metrics.AddGauge("process_open_fds", "Descriptors in use.")),
+        throttled_(metrics.AddGauge(
+            "quaver_cpu_throttled_seconds_total",
+            "How long the cgroup's CPU quota kept its processes waiting.")) {}
+
+  void Update() const {
+    const ProcessUsage usage = ReadProcessUsage();
+    cpu_.Set(usage.cpu_seconds);
+    resident_.Set(static_cast<double>(usage.resident_bytes));
+    files_.Set(static_cast<double>(usage.open_files));
+    throttled_.Set(usage.throttled_seconds);
+  }
+
+ private:
+  Gauge cpu_, resident_, files_, throttled_;
+};
+
 HttpResponse StatusJson(const std::string& status) {
   HttpResponse response;
   response.headers.emplace_back("Cache-Control", "no-store");
@@ -107,12 +135,14 @@ void CountRequests(Router& router, bool access_log, Metrics& metrics) {
 
 void RegisterOperations(Router& router, const OperationsConfig& config,
                         Metrics& metrics) {
+  const ProcessMetrics process(metrics);
   router.Add("GET", "/health/live",
              [](const HttpRequest&) { return StatusJson("live"); });
   router.Add(
       "GET", "/health/ready",
       [ready = config.ready](const HttpRequest&) { return Ready(ready); });
-  router.Add("GET", "/metrics", [&metrics](const HttpRequest&) {
+  router.Add("GET", "/metrics", [&metrics, process](const HttpRequest&) {
+    process.Update();
     return HttpResponse{
         .status = 200,
         .content_type = "text/plain; version=0.0.4; charset=utf-8",
@@ -120,6 +150,13 @@ void RegisterOperations(Router& router, const OperationsConfig& config,
         .body = metrics.Expose()};
   });
   CountRequests(router, config.access_log, metrics);
+}
+
+void RegisterDashboard(Router& router) {
+  AddStaticFiles(router, DashboardFiles(), [](std::string_view name) {
+    return name == "index.html" ? std::string("/")
+                                : "/dashboard/" + std::string(name);
+  });
 }
 
 std::function<void(int status)> CountRefusals(Metrics& metrics) {

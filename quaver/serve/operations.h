@@ -28,9 +28,15 @@ struct OperationsConfig {
 void CountRequests(Router& router, bool access_log, Metrics& metrics);
 
 // Adds GET /health/live (200 while the process answers), /health/ready (200 or
-// 503 with the reason), /metrics (Prometheus' text format) and CountRequests.
+// 503 with the reason) and /metrics (Prometheus' text format, and with it
+// process_cpu_seconds_total, process_resident_memory_bytes, process_open_fds
+// and quaver_cpu_throttled_seconds_total), and CountRequests.
 void RegisterOperations(Router& router, const OperationsConfig& config,
                         Metrics& metrics);
+
+// Adds GET /, a page that shows what /metrics says of the models, and its files
+// under /dashboard/.
+void RegisterDashboard(Router& router);
 
 // For HttpServerConfig::on_refused: quaver_http_refused_total{code}, answers
 // that the server gave without the router.

@@ -1,0 +1,26 @@
+// What of a model configuration says when it is computed, and the words for
+// what is wrong with it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "quaver/base/status.h"
+#include "quaver/serve/kserve_model.h"
+
+namespace quaver {
+
+// InvalidArgument and Unimplemented that name the model.
+absl::Status Invalid(const std::string& model, std::string_view what);
+absl::Status Unsupported(const std::string& model, std::string_view what);
+
+// The greatest int for what is above it.
+int ClampedInt(uint64_t value);
+
+// Instance groups, dynamic batching, ensemble; what is not followed is refused.
+// REQUIRES: config.name is set.
+absl::Status ReadScheduling(const inference::ModelConfig& source,
+                            ModelConfig& config);
+
+}  // namespace quaver
