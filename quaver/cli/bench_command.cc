@@ -51,6 +51,10 @@ absl::StatusOr<std::vector<int>> ReadLengths(const std::string& path) {
   return lengths;
 }
 
+int GrantedThreads(int num_instances, int threads_per_instance) {
+  return TeamSize(InstanceTeam(0, num_instances, threads_per_instance, {}));
+}
+
 absl::Status BenchTheEncoder(EncoderOptions options) {
   if (!options.lengths.empty()) {
     ASSIGN_OR_RETURN(options.bench.lengths, ReadLengths(options.lengths));
@@ -60,21 +64,27 @@ absl::Status BenchTheEncoder(EncoderOptions options) {
   ASSIGN_OR_RETURN(const EncoderBenchResult result,
                    BenchEncoder(*model, options.bench));
   if (options.as_json) {
-    const nlohmann::json line = {{"isa", kernels.name},
-                                 {"threads", options.bench.num_threads},
-                                 {"batch", options.bench.batch},
-                                 {"tokens", result.tokens},
-                                 {"p50_ms", result.p50_ms},
-                                 {"p90_ms", result.p90_ms},
-                                 {"sentences_per_s", result.sentences_per_s}};
+    const nlohmann::json line = {
+        {"isa", kernels.name},
+        {"threads", options.bench.num_threads},
+        {"threads_per_instance",
+         GrantedThreads(options.bench.num_threads,
+                        options.bench.threads_per_instance)},
+        {"batch", options.bench.batch},
+        {"tokens", result.tokens},
+        {"p50_ms", result.p50_ms},
+        {"p90_ms", result.p90_ms},
+        {"sentences_per_s", result.sentences_per_s}};
     std::cout << line.dump() << "\n";
   } else {
     std::cout << fmt::format(
-        "{}, {} thread(s), batch {}, {:.4g} tokens: p50 {:.2f} ms, p90 {:.2f} "
-        "ms, "
-        "{:.0f} sentences/s\n",
-        kernels.name, options.bench.num_threads, options.bench.batch,
-        result.tokens, result.p50_ms, result.p90_ms, result.sentences_per_s);
+        "{}, {} instance(s) of {} thread(s), batch {}, {:.4g} tokens: p50 "
+        "{:.2f} ms, p90 {:.2f} ms, {:.0f} sentences/s\n",
+        kernels.name, options.bench.num_threads,
+        GrantedThreads(options.bench.num_threads,
+                       options.bench.threads_per_instance),
+        options.bench.batch, result.tokens, result.p50_ms, result.p90_ms,
+        result.sentences_per_s);
   }
   return absl::OkStatus();
 }
@@ -85,6 +95,7 @@ struct CorrectorOptions {
   std::string draft = "input";
   std::string index;
   int threads = 1;
+  int threads_per_instance = 1;
   int batch = 1;
   int rounds = 3;
   bool as_json = false;
@@ -120,11 +131,14 @@ struct CorrectorTimes {
 class CorrectorBench {
  public:
   CorrectorBench(const BartModel& model, const Bpe& tokenizer,
-                 const Drafts& drafts, const CorrectorOptions& options)
+                 const Drafts& drafts, const CorrectorOptions& options,
+                 int instance)
       : tokenizer_(tokenizer),
         drafts_(drafts),
         options_(options),
-        generator_(model, Limits(options)) {}
+        generator_(model, Limits(options),
+                   InstanceTeam(instance, options.threads,
+                                options.threads_per_instance, {})) {}
 
   absl::Status Run(const std::vector<std::string>& queries,
                    std::barrier<>& start, CorrectorTimes* times) {
@@ -189,9 +203,10 @@ absl::Status BenchTheCorrector(const CorrectorOptions& options) {
   std::barrier start(options.threads + 1);
   std::vector<CorrectorTimes> times(static_cast<size_t>(options.threads));
   std::vector<std::thread> threads;
-  for (CorrectorTimes& own : times) {
-    threads.emplace_back([&] {
-      CorrectorBench bench(*model, *tokenizer, drafts, options);
+  for (int i = 0; i < options.threads; ++i) {
+    threads.emplace_back([&, i] {
+      CorrectorTimes& own = times[static_cast<size_t>(i)];
+      CorrectorBench bench(*model, *tokenizer, drafts, options, i);
       own.status = bench.Run(queries, start, &own);
       if (!own.status.ok()) start.arrive_and_drop();
     });
@@ -214,6 +229,8 @@ absl::Status BenchTheCorrector(const CorrectorOptions& options) {
       {"queries", queries.size()},
       {"draft", options.draft},
       {"threads", options.threads},
+      {"threads_per_instance",
+       GrantedThreads(options.threads, options.threads_per_instance)},
       {"batch", options.batch},
       {"p50_ms", Percentile(calls, 0.5)},
       {"p90_ms", Percentile(calls, 0.9)},
@@ -224,12 +241,14 @@ absl::Status BenchTheCorrector(const CorrectorOptions& options) {
     std::cout << result.dump() << "\n";
   } else {
     std::cout << fmt::format(
-        "{}, {} queries, draft {}, {} thread(s), batch {}: p50 {:.2f} ms, p90 "
-        "{:.2f} ms, p99 {:.2f} ms, {:.0f} queries/s, {:.2f} passes a query\n",
+        "{}, {} queries, draft {}, {} instance(s) of {} thread(s), batch {}: "
+        "p50 {:.2f} ms, p90 {:.2f} ms, p99 {:.2f} ms, {:.0f} queries/s, {:.2f} "
+        "passes a query\n",
         kernels.name, queries.size(), options.draft, options.threads,
-        options.batch, result["p50_ms"].get<double>(),
-        result["p90_ms"].get<double>(), result["p99_ms"].get<double>(),
-        result["queries_per_s"].get<double>(), result["passes"].get<double>());
+        result["threads_per_instance"].get<int>(), options.batch,
+        result["p50_ms"].get<double>(), result["p90_ms"].get<double>(),
+        result["p99_ms"].get<double>(), result["queries_per_s"].get<double>(),
+        result["passes"].get<double>());
   }
   return absl::OkStatus();
 }
@@ -248,7 +267,12 @@ void AddBenchCorrector(CLI::App& bench, Action& action) {
       ->capture_default_str();
   command->add_option("--index", options->index,
                       "Folder made by ingest, whose words are the dictionary");
-  command->add_option("--threads", options->threads, "Instances, a core each")
+  command->add_option("--threads", options->threads, "Instances at once")
+      ->check(CLI::Range(1, kMaxThreads))
+      ->capture_default_str();
+  command
+      ->add_option("--threads-per-instance", options->threads_per_instance,
+                   "Cores that compute a call together")
       ->check(CLI::Range(1, kMaxThreads))
       ->capture_default_str();
   command->add_option("--batch", options->batch, "Queries at once")
@@ -269,7 +293,8 @@ std::vector<GemmShape> ModelShapes() {
   constexpr size_t kSizes[][2] = {{1152, 384}, {384, 384},  {1536, 384},
                                   {384, 1536}, {2304, 768}, {768, 768},
                                   {3072, 768}, {768, 3072}, {50265, 768}};
-  for (const Precision precision : {Precision::kInt8, Precision::kFp32}) {
+  for (const Precision precision :
+       {Precision::kInt8, Precision::kBf16, Precision::kFp32}) {
     for (const auto& [N, K] : kSizes) {
       for (const size_t M : {1, 11, 32, 352}) {
         shapes.push_back({M, N, K, precision});
@@ -283,6 +308,9 @@ absl::Status BenchTheProducts(bool as_json) {
   const Kernels& kernels = BestKernels();
   GemmLimits limits;
   const auto results = BenchGemm(kernels, ModelShapes(), &limits);
+  const auto peak = [&](Precision precision) {
+    return limits.gops[static_cast<size_t>(precision)];
+  };
   if (as_json) {
     auto lines = nlohmann::ordered_json::array();
     for (const GemmResult& one : results) {
@@ -295,11 +323,13 @@ absl::Status BenchTheProducts(bool as_json) {
                        {"gbytes_per_s", one.gbytes},
                        {"roofline_share", one.roofline_us / one.us}});
     }
-    const nlohmann::ordered_json result = {{"isa", kernels.name},
-                                           {"peak_int8_gops", limits.gops[1]},
-                                           {"peak_fp32_gops", limits.gops[0]},
-                                           {"peak_gbytes_per_s", limits.gbytes},
-                                           {"products", lines}};
+    const nlohmann::ordered_json result = {
+        {"isa", kernels.name},
+        {"peak_int8_gops", peak(Precision::kInt8)},
+        {"peak_bf16_gops", peak(Precision::kBf16)},
+        {"peak_fp32_gops", peak(Precision::kFp32)},
+        {"peak_gbytes_per_s", limits.gbytes},
+        {"products", lines}};
     std::cout << result.dump() << "\n";
     return absl::OkStatus();
   }
@@ -314,11 +344,14 @@ absl::Status BenchTheProducts(bool as_json) {
                     fmt::format("{:.1f}", one.gbytes),
                     fmt::format("{:.0f} %", 100 * one.roofline_us / one.us)});
   }
-  std::cout << MarkdownTable(rows)
-            << fmt::format(
-                   "{}, one thread; limits as seen here: int8 {:.0f} GOP/s, "
-                   "fp32 {:.0f} GOP/s from the cache, {:.1f} GB/s read\n",
-                   kernels.name, limits.gops[1], limits.gops[0], limits.gbytes);
+  std::cout
+      << MarkdownTable(rows)
+      << fmt::format(
+             "{}, one thread; limits as seen here: int8 {:.0f} GOP/s, "
+             "bf16 {:.0f} GOP/s, fp32 {:.0f} GOP/s from the cache, {:.1f} "
+             "GB/s read\n",
+             kernels.name, peak(Precision::kInt8), peak(Precision::kBf16),
+             peak(Precision::kFp32), limits.gbytes);
   return absl::OkStatus();
 }
 
@@ -328,6 +361,7 @@ void AddBenchCommand(CLI::App& app, Action& action) {
   CLI::App* bench = app.add_subcommand("bench", "Measure speed");
   bench->require_subcommand(1);
   AddBenchCorrector(*bench, action);
+  AddBenchLoadCommand(*bench, action);
   CLI::App* gemm = bench->add_subcommand(
       "gemm", "Products of models' shapes against the machine's limits");
   const auto gemm_as_json = std::make_shared<bool>(false);
@@ -342,8 +376,13 @@ void AddBenchCommand(CLI::App& app, Action& action) {
       ->add_option("--model", options->model, "Plan or folder of the encoder")
       ->capture_default_str();
   command
-      ->add_option("--threads", options->bench.num_threads,
-                   "Instances at once, a core each")
+      ->add_option("--threads", options->bench.num_threads, "Instances at once")
+      ->capture_default_str();
+  command
+      ->add_option("--threads-per-instance",
+                   options->bench.threads_per_instance,
+                   "Cores that compute a call together")
+      ->check(CLI::Range(1, kMaxThreads))
       ->capture_default_str();
   command->add_option("--batch", options->bench.batch, "Sentences a call")
       ->capture_default_str();

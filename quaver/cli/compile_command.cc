@@ -1,5 +1,5 @@
-// quaver compile and quaver inspect: a checkpoint becomes a plan; what a plan
-// holds.
+// quaver compile: a checkpoint becomes a plan.
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -9,10 +9,10 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
-#include "quaver/artifact/model_files.h"
 #include "quaver/base/progress.h"
 #include "quaver/cli/commands.h"
 #include "quaver/cli/plans.h"
+#include "quaver/cli/product_json.h"
 #include "quaver/eval/table.h"
 
 namespace quaver {
@@ -21,9 +21,14 @@ namespace {
 struct CompileArguments {
   CompileOptions options;
   std::string precision = "auto";
+  std::string scales = "dynamic";
   std::string calibration;
   std::string quality_data;
   int level = 3;
+  std::vector<std::string> isas;
+  std::string timing_cache;
+  std::string timing_cache_miss = "measure";
+  bool verify = false;
   bool force = false;
   bool as_json = false;
 };
@@ -33,27 +38,70 @@ struct CompileArguments {
 constexpr int kPartsLevel = 2;
 constexpr int kSearchLevel = 4;
 
-size_t CountFp32(const CompileReport& report) {
-  size_t count = 0;
-  for (const Product& product : report.products) {
-    if (product.precision == Precision::kFp32) ++count;
+// "24 products in int8, 1 in fp32".
+std::string CountText(const std::vector<Product>& products) {
+  std::string text;
+  for (const Precision precision :
+       {Precision::kInt8, Precision::kBf16, Precision::kFp32}) {
+    const auto count = std::count_if(
+        products.begin(), products.end(),
+        [&](const Product& one) { return one.precision == precision; });
+    if (count == 0) continue;
+    const bool first = text.empty();
+    text += fmt::format("{}{}{} in {}", first ? "" : ", ", count,
+                        first ? " products" : "", Name(precision));
   }
-  return count;
+  return text;
 }
 
 nlohmann::json ToJson(const std::vector<Product>& products) {
   auto list = nlohmann::json::array();
-  for (const Product& product : products) {
-    list.push_back({{"name", product.name},
-                    {"outputs", product.N},
-                    {"inputs", product.K},
-                    {"precision", Name(product.precision)},
-                    {"bytes", product.bytes}});
+  for (const Product& product : products) list.push_back(ToJson(product));
+  return list;
+}
+
+nlohmann::json ToJson(const std::vector<ProductError>& errors) {
+  auto list = nlohmann::json::array();
+  for (const ProductError& one : errors) {
+    list.push_back({{"name", one.product},
+                    {"precision", Name(one.precision)},
+                    {"rows", one.rows},
+                    {"own", one.own},
+                    {"least_cosine", one.least_cosine},
+                    {"whole", one.whole}});
   }
   return list;
 }
 
-void Print(const CompileArguments& given, const CompileReport& report) {
+const ProductError& Worst(const std::vector<ProductError>& errors) {
+  return *std::max_element(errors.begin(), errors.end(),
+                           [](const ProductError& a, const ProductError& b) {
+                             return a.own < b.own;
+                           });
+}
+
+void PrintErrors(const std::vector<ProductError>& errors) {
+  std::vector<std::vector<std::string>> rows = {{"product", "precision",
+                                                 "own error %", "least cosine",
+                                                 "error in whole %", ""}};
+  const ProductError& worst = Worst(errors);
+  for (const ProductError& one : errors) {
+    rows.push_back({one.product, std::string(Name(one.precision)),
+                    fmt::format("{:.3f}", 100 * one.own),
+                    fmt::format("{:.6f}", one.least_cosine),
+                    fmt::format("{:.3f}", 100 * one.whole),
+                    &one == &worst ? "worst" : ""});
+  }
+  std::cout << MarkdownTable(rows)
+            << fmt::format(
+                   "Root mean squares of errors over those of fp32's outputs, "
+                   "{} rows: of a product that reads what fp32 reads, and in "
+                   "the whole model, with all that came before.\n",
+                   worst.rows);
+}
+
+void Print(const CompileArguments& given, const CompileReport& report,
+           const std::vector<ProductError>& errors) {
   if (given.as_json) {
     auto ranked = nlohmann::json::array();
     for (const ProductDrop& one : report.ranked) {
@@ -65,27 +113,46 @@ void Print(const CompileArguments& given, const CompileReport& report) {
         {"products", ToJson(report.products)}, {"ranked", ranked}};
     line["quality_drop"] =
         report.measured ? nlohmann::json(report.drop) : nlohmann::json();
+    if (given.verify) line["verify"] = ToJson(errors);
     std::cout << line.dump() << "\n";
     return;
   }
+  if (given.verify) PrintErrors(errors);
   for (const ProductDrop& one : report.ranked) {
     std::cout << fmt::format("  {:<32} {:8.3f} points\n", one.product,
                              one.drop);
   }
-  const size_t fp32 = CountFp32(report);
   std::cout << fmt::format(
-      "{}: {} of {:.1f} MB, {} products in int8, {} in fp32{}, {:.1f} s\n",
-      given.options.plan, Name(report.kind),
-      static_cast<double>(report.plan_bytes) * 1e-6,
-      report.products.size() - fp32, fp32,
+      "{}: {} of {:.1f} MB, {}{}, {:.1f} s\n", given.options.plan,
+      Name(report.kind), static_cast<double>(report.plan_bytes) * 1e-6,
+      CountText(report.products),
       report.measured
           ? fmt::format("; {:.2f} points of quality lost", report.drop)
           : std::string(),
       report.seconds);
 }
 
-absl::Status Compile(CompileArguments given) {
-  CompileOptions& options = given.options;
+std::vector<std::string> KernelNames() {
+  std::vector<std::string> names;
+  for (const Kernels* kernels : AvailableKernels()) {
+    names.emplace_back(kernels->name);
+  }
+  return names;
+}
+
+std::vector<const Kernels*> KernelsNamed(
+    const std::vector<std::string>& names) {
+  std::vector<const Kernels*> found;
+  for (const std::string& name : names) {
+    for (const Kernels* kernels : AvailableKernels()) {
+      if (name == kernels->name) found.push_back(kernels);
+    }
+  }
+  return found;
+}
+
+absl::Status CheckPaths(const CompileArguments& given) {
+  const CompileOptions& options = given.options;
   std::error_code error;
   if (!std::filesystem::is_directory(options.checkpoint, error)) {
     return absl::NotFoundError(fmt::format(
@@ -96,10 +163,28 @@ absl::Status Compile(CompileArguments given) {
     return absl::AlreadyExistsError(
         fmt::format("{}: is there already; --force replaces it", options.plan));
   }
-  if (given.precision == "fp32") options.precision = Precision::kFp32;
-  if (given.precision == "int8") options.precision = Precision::kInt8;
+  return absl::OkStatus();
+}
+
+// What words mean; the rest of the options is as it was parsed.
+CompileOptions OptionsOf(const CompileArguments& given) {
+  CompileOptions options = given.options;
+  for (const Precision precision : kPrecisions) {
+    if (given.precision == Name(precision)) options.precision = precision;
+  }
+  for (const ScaleMethod method : kScaleMethods) {
+    if (given.scales == Name(method)) options.calibration.method = method;
+  }
   if (given.level >= kSearchLevel) options.search = PrecisionSearch::kAlways;
   if (given.level < kPartsLevel) options.search = PrecisionSearch::kNever;
+  options.tuning.level = given.level;
+  options.tuning.measure = given.timing_cache_miss == "measure";
+  options.isas = KernelsNamed(given.isas);
+  return options;
+}
+
+absl::StatusOr<CompileReport> CompileShown(const CompileArguments& given,
+                                           CompileOptions options) {
   std::unique_ptr<Progress> progress;
   std::string stage;
   options.progress = [&](const std::string& what, int done, int all) {
@@ -110,47 +195,30 @@ absl::Status Compile(CompileArguments given) {
     }
     progress->Update(done);
   };
-  auto report = CompileModel(options, given.calibration, given.quality_data);
-  progress.reset();
-  RETURN_IF_ERROR(report.status());
-  Print(given, *report);
-  return absl::OkStatus();
+  return CompileModel(options, given.calibration, given.quality_data);
 }
 
-absl::Status Inspect(const std::string& path, bool as_json) {
-  ASSIGN_OR_RETURN(const ModelFiles files, ModelFiles::Open(path));
-  ASSIGN_OR_RETURN(const ModelKind kind, ReadModelKind(path));
-  std::vector<Product> products;
-  if (kind == ModelKind::kEncoder) {
-    ASSIGN_OR_RETURN(const auto model, BertModel::Load(path, BestKernels()));
-    products = Products(*model);
-  } else {
-    ASSIGN_OR_RETURN(const auto model, BartModel::Load(path, BestKernels()));
-    products = Products(*model);
+absl::Status Compile(const CompileArguments& given) {
+  RETURN_IF_ERROR(CheckPaths(given));
+  CompileOptions options = OptionsOf(given);
+  TimingCache cache;
+  if (!given.timing_cache.empty()) {
+    ASSIGN_OR_RETURN(cache, TimingCache::Read(given.timing_cache));
+    options.timing_cache = &cache;
   }
-  size_t bytes = 0;
-  for (const Product& product : products) bytes += product.bytes;
-  if (as_json) {
-    nlohmann::json line = {{"path", path},
-                           {"kind", Name(kind)},
-                           {"isa", BestKernels().name},
-                           {"products", ToJson(products)},
-                           {"product_bytes", bytes}};
-    if (files.plan() != nullptr) line["metadata"] = files.plan()->metadata();
-    std::cout << line.dump() << "\n";
-    return absl::OkStatus();
+  const size_t num_known = cache.times().size();
+  const auto report = CompileShown(given, options);
+  // What was measured counts, whatever came of the plan.
+  if (cache.times().size() > num_known) {
+    RETURN_IF_ERROR(cache.WriteTo(given.timing_cache));
   }
-  std::vector<std::vector<std::string>> rows = {
-      {"product", "outputs", "inputs", "precision", "bytes"}};
-  for (const Product& product : products) {
-    rows.push_back(
-        {product.name, std::to_string(product.N), std::to_string(product.K),
-         std::string(Name(product.precision)), std::to_string(product.bytes)});
+  RETURN_IF_ERROR(report.status());
+  std::vector<ProductError> errors;
+  if (given.verify) {
+    ASSIGN_OR_RETURN(errors, VerifyPlan(options.checkpoint, options.plan,
+                                        given.calibration));
   }
-  std::cout << MarkdownTable(rows)
-            << fmt::format("{}: {}, {:.1f} MB of products, computed by {}\n",
-                           path, Name(kind), static_cast<double>(bytes) * 1e-6,
-                           BestKernels().name);
+  Print(given, *report, errors);
   return absl::OkStatus();
 }
 
@@ -158,7 +226,8 @@ absl::Status Inspect(const std::string& path, bool as_json) {
 
 void AddCompileCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
-      "compile", "Pack a checkpoint for this program: int8, one mapped file");
+      "compile",
+      "Pack a checkpoint for this program: int8 or bf16, one mapped file");
   const auto given = std::make_shared<CompileArguments>();
   CompileOptions& options = given->options;
   command
@@ -168,46 +237,75 @@ void AddCompileCommand(CLI::App& app, Action& action) {
   command->add_option("--out", options.plan, "The plan to write")->required();
   command
       ->add_option("--precision", given->precision,
-                   "auto: int8 where quality allows")
-      ->check(CLI::IsMember({"auto", "fp32", "int8"}))
+                   "auto: int8 where quality allows, else bf16, else fp32")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16", "int8"}))
       ->capture_default_str();
-  command->add_option("--calibration", given->calibration,
-                      "Queries, one a line, whose results should stay; without "
-                      "it some that come with the program");
+  command->add_option(
+      "--calibration", given->calibration,
+      "Queries, one a line, whose results should stay, and that "
+      "fixed scales are found on; without it some that come "
+      "with the program");
+  command
+      ->add_option("--scales", given->scales,
+                   "Of what int8 products read: dynamic, found anew for each "
+                   "token, or fixed by what the calibration queries give")
+      ->check(CLI::IsMember({"dynamic", "min-max", "percentile", "entropy"}))
+      ->capture_default_str();
+  command
+      ->add_option("--percentile", options.calibration.percentile,
+                   "Of --scales percentile: what lies beyond on either side is "
+                   "held at the ends")
+      ->check(CLI::Range(50.0, 100.0))
+      ->capture_default_str();
+  command->add_option("--calibration-cache", options.calibration.cache,
+                      "File of fixed scales: read when it is there, else "
+                      "written");
   command->add_option("--quality-data", given->quality_data,
                       "TSV with score, sentence1, sentence2 for an encoder; "
                       "query, corrected for a corrector");
   command
       ->add_option("--max-quality-drop", options.max_drop,
-                   "Points (hundredths) of quality that int8 may cost")
+                   "Points (hundredths) of quality that a plan may cost")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command
-      ->add_option("--level", given->level,
-                   "Effort: below 2 a model is int8 wholly or not at all; from "
-                   "4 on every product is measured by itself")
+      ->add_option(
+          "--level", given->level,
+          "Effort. 0: one precision for the whole model, standard kernels; 1: "
+          "and kernels chosen by timing products of 1, 12 and 64 rows; 2: and "
+          "products may differ in precision, kernels timed at 1, 2, 4, 8, 12, "
+          "16, 32, 64, 128 and 256 rows; 3: each three times; 4: and every "
+          "product's quality is measured by itself, kernels timed at 18 "
+          "numbers of rows up to 512; 5: each nine times")
       ->check(CLI::Range(0, 5))
       ->capture_default_str();
+  command
+      ->add_option("--isa", given->isas,
+                   "Instruction sets to choose kernels for, with commas "
+                   "between; fp32 products are packed for the first. The plan "
+                   "runs on all others, too. Without it the best one here")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember(KernelNames()));
+  CLI::Option* cache =
+      command->add_option("--timing-cache", given->timing_cache,
+                          "Text file of times: what it holds is not timed "
+                          "again, what is timed is added. `cat` merges files; "
+                          "of equal measurements the least counts");
+  command
+      ->add_option("--timing-cache-miss", given->timing_cache_miss,
+                   "What to do about times that the file lacks: with error a "
+                   "plan is always the same")
+      ->check(CLI::IsMember({"measure", "error"}))
+      ->needs(cache)
+      ->capture_default_str();
+  command->add_flag("--verify", given->verify,
+                    "Compare each product of the plan with fp32's, on the "
+                    "calibration queries");
   command->add_flag("--force", given->force, "Replace the plan");
   command->add_flag("--json", given->as_json, "One JSON line");
   command->callback(
       [&action, given] { action = [given] { return Compile(*given); }; });
-}
-
-void AddInspectCommand(CLI::App& app, Action& action) {
-  CLI::App* command = app.add_subcommand(
-      "inspect", "List the products of a plan or a checkpoint");
-  struct Arguments {
-    std::string path;
-    bool as_json = false;
-  };
-  const auto given = std::make_shared<Arguments>();
-  command->add_option("plan", given->path, "A plan, or a checkpoint's folder")
-      ->required();
-  command->add_flag("--json", given->as_json, "One JSON line");
-  command->callback([&action, given] {
-    action = [given] { return Inspect(given->path, given->as_json); };
-  });
 }
 
 }  // namespace quaver

@@ -12,7 +12,8 @@ namespace {
 constexpr char kFooter[] =
     "Exit status: 0 success; 1 the command failed, a message says why; 2 the "
     "command line was not understood.\n"
-    "Environment: QUAVER_ISA=scalar|avx2|avx_vnni|avx512|avx512_vnni|amx "
+    "Environment: "
+    "QUAVER_ISA=scalar|avx2|avx_vnni|avx512|avx512_vnni|avx512_bf16|amx "
     "forces an instruction set.";
 
 }  // namespace

@@ -43,13 +43,30 @@ bool IsPlanOf(const std::string& plan, const std::string& hash) {
   return identity.ok() && identity->hash == hash;
 }
 
+absl::StatusOr<std::vector<std::string>> TextsOf(
+    const std::string& calibration) {
+  if (calibration.empty()) return SampleQueries();
+  return ReadCalibration(calibration);
+}
+
+template <typename Tokenizer>
+TokenLists Tokens(const Tokenizer& tokenizer,
+                  const std::vector<std::string>& texts, int max_tokens) {
+  TokenLists lists;
+  for (const std::string& text : texts) {
+    lists.push_back(tokenizer.Encode(text, max_tokens));
+  }
+  return lists;
+}
+
 void Tell(const std::string& folder, const std::string& plan,
           const CompileReport& report) {
-  if (report.products.front().precision == Precision::kFp32) {
+  const Precision precision = report.products.front().precision;
+  if (precision != Precision::kInt8) {
     LogWarning(
-        "{} stays in fp32, which is slower: int8 answers otherwise than it "
-        "does; `quaver compile` with its own queries may find what can be int8",
-        folder);
+        "{} is in {}, which is slower: int8 answers otherwise than it does; "
+        "`quaver compile` with its own queries may find what can be int8",
+        folder, Name(precision));
   }
   LogInfo("kept as {}: {:.1f} MB, {:.2f} points of quality lost, {:.1f} s",
           plan, static_cast<double>(report.plan_bytes) * 1e-6, report.drop,
@@ -58,18 +75,17 @@ void Tell(const std::string& folder, const std::string& plan,
 
 }  // namespace
 
-absl::StatusOr<CompileReport> CompileModel(const CompileOptions& options,
+absl::StatusOr<CompileReport> CompileModel(CompileOptions options,
                                            const std::string& calibration,
                                            const std::string& quality_data) {
   const std::string& folder = options.checkpoint;
   ASSIGN_OR_RETURN(const ModelKind kind, ReadModelKind(folder));
-  std::vector<std::string> texts = SampleQueries();
-  if (!calibration.empty()) {
-    ASSIGN_OR_RETURN(texts, ReadCalibration(calibration));
-  }
+  ASSIGN_OR_RETURN(std::vector<std::string> texts, TextsOf(calibration));
   if (kind == ModelKind::kEncoder) {
     ASSIGN_OR_RETURN(std::shared_ptr<const WordPiece> tokenizer,
                      LoadWordPiece(folder));
+    ASSIGN_OR_RETURN(const BertConfig config, ReadBertConfig(folder));
+    options.calibration.texts = Tokens(*tokenizer, texts, config.max_tokens);
     EncoderDrop drop = CosineDrop(tokenizer, std::move(texts));
     if (!quality_data.empty()) {
       ASSIGN_OR_RETURN(drop, SpearmanDrop(tokenizer, quality_data));
@@ -77,11 +93,33 @@ absl::StatusOr<CompileReport> CompileModel(const CompileOptions& options,
     return CompileEncoder(options, drop);
   }
   ASSIGN_OR_RETURN(std::shared_ptr<const Bpe> tokenizer, LoadBpe(folder));
+  ASSIGN_OR_RETURN(const BartConfig config, ReadBartConfig(folder));
+  options.calibration.texts = Tokens(*tokenizer, texts, config.max_positions);
   CorrectorDrop drop = TokenDrop(tokenizer, std::move(texts));
   if (!quality_data.empty()) {
     ASSIGN_OR_RETURN(drop, ExactFixDrop(tokenizer, quality_data));
   }
   return CompileCorrector(options, drop);
+}
+
+absl::StatusOr<std::vector<ProductError>> VerifyPlan(
+    const std::string& checkpoint, const std::string& plan,
+    const std::string& calibration) {
+  ASSIGN_OR_RETURN(const ModelKind kind, ReadModelKind(checkpoint));
+  ASSIGN_OR_RETURN(const std::vector<std::string> texts, TextsOf(calibration));
+  if (kind == ModelKind::kEncoder) {
+    ASSIGN_OR_RETURN(const auto fp32,
+                     BertModel::Load(checkpoint, BestKernels()));
+    ASSIGN_OR_RETURN(const auto model, BertModel::Load(plan, BestKernels()));
+    ASSIGN_OR_RETURN(const auto tokenizer, LoadWordPiece(checkpoint));
+    return VerifyEncoder(*fp32, *model,
+                         Tokens(*tokenizer, texts, fp32->config().max_tokens));
+  }
+  ASSIGN_OR_RETURN(const auto fp32, BartModel::Load(checkpoint, BestKernels()));
+  ASSIGN_OR_RETURN(const auto model, BartModel::Load(plan, BestKernels()));
+  ASSIGN_OR_RETURN(const auto tokenizer, LoadBpe(checkpoint));
+  return VerifyCorrector(
+      *fp32, *model, Tokens(*tokenizer, texts, fp32->config().max_positions));
 }
 
 absl::StatusOr<std::string> ReadyPlan(const std::string& path) {

@@ -2,18 +2,27 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "quaver/base/status.h"
 #include "quaver/compile/compile.h"
+#include "quaver/compile/verify.h"
 
 namespace quaver {
 
 // Compiles an encoder or a corrector. Quality is measured on `quality_data`,
 // else by agreement with fp32 on the lines of `calibration`, else on queries
-// that come with the program; both paths may be empty.
-absl::StatusOr<CompileReport> CompileModel(const CompileOptions& options,
+// that come with the program; both paths may be empty. Fixed scales are found
+// on the lines of `calibration`, else on those queries.
+absl::StatusOr<CompileReport> CompileModel(CompileOptions options,
                                            const std::string& calibration,
                                            const std::string& quality_data);
+
+// Compares a plan's products with those of its checkpoint in fp32, on the lines
+// of `calibration`, else on queries that come with the program.
+absl::StatusOr<std::vector<ProductError>> VerifyPlan(
+    const std::string& checkpoint, const std::string& plan,
+    const std::string& calibration);
 
 // `path` itself when it is a plan. Else the plan kept for that folder, made
 // first when there is none or the folder has changed: as int8.plan inside it

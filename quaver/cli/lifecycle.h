@@ -1,0 +1,43 @@
+// From the signal that ends the server to its last answer.
+#pragma once
+
+#include <atomic>
+#include <csignal>
+#include <functional>
+
+#include <CLI/CLI.hpp>
+
+#include "quaver/base/status.h"
+
+namespace quaver {
+
+struct StopOptions {
+  // Between SIGTERM, when readiness drops, and the refusal of new requests:
+  // as long as a load balancer takes to look elsewhere.
+  double drain_secs = 2;
+  int exit_timeout_secs = 30;  // for the requests in flight, after that
+};
+
+void AddStopOptions(CLI::App& command, StopOptions& options);
+
+// Blocks SIGINT and SIGTERM in all threads made after construction. One a
+// process.
+class Lifecycle {
+ public:
+  Lifecycle();
+
+  // Unavailable once a signal came, else what `ready` says; null: OK. Outlived
+  // by this.
+  std::function<absl::Status()> Ready(
+      std::function<absl::Status()> ready = nullptr) const;
+
+  // Blocks until new requests are to be refused: after SIGINT at once, after
+  // SIGTERM when the drain time is over or another signal comes.
+  void AwaitStop(const StopOptions& options);
+
+ private:
+  sigset_t signals_;
+  std::atomic<bool> stopping_ = false;
+};
+
+}  // namespace quaver

@@ -1,0 +1,183 @@
+// See model_server.h.
+#include "quaver/cli/model_server.h"
+
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "quaver/backends/addsub_servable.h"
+#include "quaver/backends/identity_servable.h"
+#include "quaver/serve/kserve.h"
+#include "quaver/serve/kserve_datatype.h"
+#include "quaver/serve/kserve_errors.h"
+#include "quaver/serve/openai_embeddings.h"
+#include "quaver/serve/operations.h"
+#include "quaver/serve/tei_embed.h"
+
+namespace quaver {
+namespace {
+
+// Threads of the model server that wait for models: more than models compute
+// at once, so that batches can form and health is answered meanwhile.
+constexpr int kModelThreads = 64;
+constexpr int kMaxEncoderBatch = 64;  // texts of a request
+constexpr int kMaxTestBatch = 8;
+
+// "identity" for BYTES, "identity_fp32" and so on for the others, "addsub".
+absl::Status AddTestModels(int delay_ms, KserveModels& models) {
+  const int64_t delay_us = int64_t{1'000} * delay_ms;
+  for (int i = 0; i <= static_cast<int>(Datatype::kBytes); ++i) {
+    IdentityConfig config;
+    config.datatype = static_cast<Datatype>(i);
+    config.shape = {-1, -1};
+    config.delay_us = delay_us;
+    std::string name = "identity";
+    if (config.datatype != Datatype::kBytes) {
+      name += "_" + ToLower(DatatypeName(config.datatype));
+    }
+    RETURN_IF_ERROR(models.Add(name, std::make_shared<IdentityServable>(config),
+                               kMaxTestBatch));
+  }
+  return models.Add(
+      "addsub",
+      std::make_shared<AddSubServable>(AddSubConfig{.delay_us = delay_us}),
+      kMaxTestBatch);
+}
+
+// Both have to hold; nothing asks for nothing.
+std::function<absl::Status()> Both(std::function<absl::Status()> one,
+                                   std::function<absl::Status()> other) {
+  return [one = std::move(one), other = std::move(other)] {
+    if (one) RETURN_IF_ERROR(one());
+    return other ? other() : absl::OkStatus();
+  };
+}
+
+}  // namespace
+
+void AddModelServerOptions(CLI::App& command, ModelServerOptions& options) {
+  command.add_flag("--allow-http", options.allow_http,
+                   "Serve the models under KServe's protocol over HTTP, on by "
+                   "default");
+  command.add_flag_callback(
+      "--no-kserve",
+      [&options] { options.allow_http = options.grpc.allow = false; },
+      "Serve no models, neither over HTTP nor over gRPC");
+  command
+      .add_option("--http-port", options.http_port,
+                  "Of KServe's protocol; 0: any free one")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  auto* certificate =
+      command.add_option("--tls-cert", options.tls_certificate,
+                         "PEM file with the certificate of the HTTP ports");
+  auto* key =
+      command.add_option("--tls-key", options.tls_key, "PEM file with its key");
+  certificate->needs(key);
+  key->needs(certificate);
+  command
+      .add_option("--server-name", options.server_name,
+                  "In KServe's metadata; some clients ask for triton")
+      ->capture_default_str();
+  AddGrpcOptions(command, options.grpc);
+  AddRepositoryOptions(command, options.repository);
+  command.add_flag("--test-models", options.test_models,
+                   "Serve identity and addsub too, for tests of clients");
+  command
+      .add_option("--test-delay-ms", options.test_delay_ms,
+                  "That a call of those takes")
+      ->check(CLI::Range(0, 60'000))
+      ->capture_default_str();
+}
+
+absl::StatusOr<std::unique_ptr<ModelServer>> ModelServer::Start(
+    const ModelServerOptions& options, const ServableRegistry& servables,
+    std::function<absl::Status()> ready, Metrics& metrics) {
+  std::unique_ptr<ModelServer> server(new ModelServer(options, metrics));
+  RETURN_IF_ERROR(server->AddModels(servables));
+  KserveConfig config;
+  config.server_name = options.server_name;
+  config.server_version = QUAVER_VERSION;
+  config.ready = std::move(ready);
+  if (!options.repository.folders.empty()) {
+    ASSIGN_OR_RETURN(server->repository_,
+                     OpenRepository(options.repository, server->models_));
+    config.repository = server->repository_.get();
+    if (options.repository.strict_readiness) {
+      config.ready = Both(std::move(config.ready),
+                          [raw = config.repository] { return raw->Ready(); });
+    }
+  }
+  if (options.allow_http) {
+    RETURN_IF_ERROR(server->StartHttp(config, metrics));
+  }
+  if (options.grpc.allow) {
+    ASSIGN_OR_RETURN(server->grpc_,
+                     StartGrpc(options.grpc, options.address, config,
+                               server->models_, metrics));
+  }
+  return server;
+}
+
+absl::Status ModelServer::AddModels(const ServableRegistry& servables) {
+  if (const auto encoder = servables.Find("encoder"); encoder.ok()) {
+    RETURN_IF_ERROR(models_.Add("encoder", *encoder, kMaxEncoderBatch));
+  }
+  if (const auto corrector = servables.Find("corrector"); corrector.ok()) {
+    RETURN_IF_ERROR(models_.Add("corrector", *corrector, 0));
+  }
+  if (const auto search = servables.Find("search"); search.ok()) {
+    RETURN_IF_ERROR(models_.Add("search", *search, 0));
+  }
+  if (!options_.test_models) return absl::OkStatus();
+  return AddTestModels(options_.test_delay_ms, models_);
+}
+
+absl::Status ModelServer::StartHttp(const KserveConfig& config,
+                                    Metrics& metrics) {
+  RegisterKserve(router_, config, models_, bodies_);
+  RegisterEmbeddings(router_, models_, bodies_);
+  RegisterTeiEmbed(router_, models_, bodies_);
+  CountRequests(router_, options_.access_log, metrics);
+  HttpServerConfig http{.address = options_.address,
+                        .port = options_.http_port,
+                        .handler_threads = kModelThreads};
+  http.max_body_bytes = BodyReader::kMaxBytes;
+  http.coded_bodies = true;
+  http.on_refused = CountRefusals(metrics);
+  http.tls_certificate = options_.tls_certificate;
+  http.tls_key = options_.tls_key;
+  auto started = HttpServer::Start(
+      http, [this](HttpRequest& request) { return router_.Handle(request); });
+  if (!started.ok()) return Annotate(started.status(), "--http-port");
+  http_ = *std::move(started);
+  return absl::OkStatus();
+}
+
+absl::Status ModelServer::LoadModels() {
+  if (repository_ == nullptr) return absl::OkStatus();
+  return StartRepository(options_.repository, *repository_);
+}
+
+std::string ModelServer::Greeting() const {
+  std::string text;
+  if (http_ != nullptr) {
+    text += fmt::format("KServe models are on {}://{}:{}/v2\n",
+                        options_.scheme(), options_.address, http_->port());
+  }
+  if (grpc_.server != nullptr) {
+    text += fmt::format("KServe models are on grpc://{}:{}\n", options_.address,
+                        grpc_.server->port());
+  }
+  return text;
+}
+
+void ModelServer::Stop(int deadline_ms) {
+  std::thread grpc([&] {
+    if (grpc_.server != nullptr) grpc_.server->Stop(deadline_ms);
+  });
+  if (http_ != nullptr) http_->Stop(deadline_ms);
+  grpc.join();
+}
+
+}  // namespace quaver
