@@ -7,7 +7,7 @@ QUAVER := build/release/quaver
 
 .PHONY: help setup build index run test test-slow test-catalogue bench-setup bench \
   bench-checkpoint \
-  bench-corrector bench-spelling check format clean
+  bench-corrector bench-serving bench-spelling check format clean
 
 help:
 	@echo "make run             build, ingest the demo catalogue, serve on port $(PORT)"
@@ -17,6 +17,7 @@ help:
 	@echo "make bench [ROUNDS=n]  encoder and corrector beside rivals, which bench-setup installs"
 	@echo "make bench-checkpoint   a BART of bart-base's shape for timings (minutes)"
 	@echo "make bench-corrector [ROUNDS=n]   its speed beside CTranslate2 and Transformers"
+	@echo "make bench-serving [INDEX=DIR]   the model server under load beside Triton"
 	@echo "make bench-spelling CATALOGUE=DIR [SETS=DIR] [ROWS=n] [RIVALS=DIR [WORDS=DIR]]"
 	@echo "                     correction and search of misspelled queries, rivals beside"
 	@echo "make build | check | format | clean"
@@ -51,6 +52,9 @@ bench-setup:
 
 bench: build
 	@tools/bench.sh $(ROUNDS)
+
+bench-serving: index
+	@INDEX="$(INDEX)" tools/bench_serving.sh
 
 bench-corrector: build
 	@tools/bench_corrector.sh $(ROUNDS)

@@ -37,7 +37,8 @@ class Server:
     def __init__(self, index, *options):
         self.process = subprocess.Popen(
             command("serve", "--index", index, "--port", 0,
-                    "--http-port", 0, *options),
+                    "--http-port", 0, "--grpc-port", 0, "--metrics-port", 0,
+                    "--drain-secs", 0, *options),
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def __enter__(self):

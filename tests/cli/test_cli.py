@@ -492,11 +492,16 @@ def test_bench_takes_lengths_and_batches(tmp_path):
     assert json.loads(said)["tokens"] == 8
     pairs = tmp_path / "pairs.tsv"
     pairs.write_text("purple rian\tpurple rain\nbeetles\tbeatles\n")
-    said, _ = run("bench", "corrector", "--model", CORRECTOR, "--pairs", pairs,
-                  "--batch", 2, "--threads", 2, "--rounds", 1, "--json")
+    said, complaint = run("bench", "corrector", "--model", CORRECTOR,
+                          "--pairs", pairs, "--batch", 2, "--threads", 2,
+                          "--threads-per-instance", 64, "--rounds", 1,
+                          "--json")
     found = json.loads(said)
     assert found["queries"] == 2 and found["queries_per_s"] > 0
     assert found["passes"] >= 1
+    cores = len(os.sched_getaffinity(0))
+    assert 1 <= found["threads_per_instance"] <= max(1, cores // 2)
+    assert cores >= 128 or "are more than there may be" in complaint
 
 
 @pytest.mark.parametrize("content, named", [

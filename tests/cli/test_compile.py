@@ -10,10 +10,17 @@ CORRECTOR = ROOT / "models/corrector"
 
 
 @pytest.fixture(scope="module")
-def plan(tmp_path_factory):
+def times(tmp_path_factory):
+    """A timing cache that the module's plans share."""
+    return tmp_path_factory.mktemp("times") / "times.tsv"
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory, times):
     path = tmp_path_factory.mktemp("plans") / "corrector.plan"
-    said, complained = run("compile", CORRECTOR, "--out", path)
-    assert b"39 products in int8, 0 in fp32" in said
+    said, complained = run("compile", CORRECTOR, "--out", path,
+                           "--timing-cache", times)
+    assert b"39 products in int8;" in said
     assert "quality of int8" in complained
     return path
 
@@ -65,6 +72,134 @@ def test_quality_may_be_exact_fix(tmp_path):
     assert json.loads(said)["quality_drop"] == 0
 
 
+def test_a_plan_may_be_bf16(tmp_path):
+    said, _ = run("compile", CORRECTOR, "--out", tmp_path / "plan",
+                  "--precision", "bf16")
+    assert b"39 products in bf16;" in said
+    said, _ = run("inspect", tmp_path / "plan", "--json")
+    products = json.loads(said)["products"]
+    assert {one["precision"] for one in products} == {"bf16"}
+    assert answers(tmp_path / "plan", "purple rain") == ["purple rain"]
+
+
+def test_scales_may_be_fixed_and_are_kept_as_text(tmp_path):
+    cache = tmp_path / "ranges.txt"
+    options = ["--scales", "min-max", "--max-quality-drop", 100, "--level", 0,
+               "--calibration-cache", cache, "--force"]
+    run("compile", CORRECTOR, "--out", tmp_path / "plan", *options)
+    first = (tmp_path / "plan").read_bytes()
+    lines = cache.read_text().splitlines()
+    assert lines[2] == "method min-max"
+    assert len(lines) == 3 + 39
+    run("compile", CORRECTOR, "--out", tmp_path / "plan", *options)
+    assert (tmp_path / "plan").read_bytes() == first
+    said, _ = run("inspect", tmp_path / "plan", "--json")
+    low, high = json.loads(said)["products"][0]["range"]
+    assert low < 0 < high
+    cache.write_text(cache.read_text().replace("model ", "model 0", 1))
+    _, complained = run("compile", CORRECTOR, "--out", tmp_path / "plan",
+                        *options, expected=1)
+    assert "ranges.txt: was found for the model 0" in complained
+
+
+QUICK = ["--level", 1, "--isa", "avx2"]
+
+
+def compile_quickly(plan, *options, expected=0):
+    return run("compile", CORRECTOR, "--out", plan, *QUICK, *options,
+               expected=expected)
+
+
+def test_a_full_timing_cache_gives_equal_plans(tmp_path):
+    times = tmp_path / "times.tsv"
+    first, again = tmp_path / "first.plan", tmp_path / "again.plan"
+    compile_quickly(first, "--timing-cache", times)
+    text = times.read_text()
+    lines = text.splitlines()[1:]
+    assert lines and all(line.count("\t") == 5 for line in lines)
+    assert {line.split("\t")[4] for line in lines} == {"avx2", "avx2.far"}
+    times.write_text(text + text)  # merged by concatenation
+    compile_quickly(again, "--timing-cache", times, "--timing-cache-miss",
+                    "error")
+    assert again.read_bytes() == first.read_bytes()
+    assert times.read_text() == text + text
+
+
+def test_a_time_that_is_missing_may_be_an_error(tmp_path):
+    times = tmp_path / "times.tsv"
+    compile_quickly(tmp_path / "plan", "--timing-cache", times)
+    lines = times.read_text().splitlines()
+    _, precision, shape, rows, tactic, _ = lines.pop().split("\t")
+    times.write_text("\n".join(lines) + "\n")
+    lost = tmp_path / "lost.plan"
+    _, complained = compile_quickly(lost, "--timing-cache", times,
+                                    "--timing-cache-miss", "error", expected=1)
+    assert f"{precision} {shape}, {rows} rows, {tactic}" in complained
+    assert not lost.exists()
+    compile_quickly(lost, "--timing-cache", times)  # measures it
+    assert len(times.read_text().splitlines()) == len(lines) + 1
+
+
+def test_a_line_that_is_no_time_is_named(tmp_path):
+    times = tmp_path / "times.tsv"
+    times.write_text("# times\nx\n")
+    _, complained = compile_quickly(tmp_path / "plan", "--timing-cache", times,
+                                    expected=1)
+    assert "times.tsv:2:" in complained
+    assert times.read_text() == "# times\nx\n"
+
+
+def test_an_unknown_instruction_set_lists_those_there_are(tmp_path):
+    _, complained = run("compile", CORRECTOR, "--out", tmp_path / "plan",
+                        "--isa", "avx2,sse9", expected=2)
+    assert "sse9" in complained and "scalar,avx2" in complained
+
+
+def test_a_plan_for_one_instruction_set_runs_on_others(tmp_path, monkeypatch):
+    plan = tmp_path / "plan"
+    compile_quickly(plan, "--precision", "fp32")
+    monkeypatch.setenv("QUAVER_ISA", "scalar")
+    said, complained = run("inspect", plan, "--json")
+    assert json.loads(said)["isa"] == "scalar"
+    assert "plan: is not tuned for scalar" in complained
+    assert "packed anew" in complained
+    monkeypatch.setenv("QUAVER_ISA", "avx2")
+    said, complained = run("inspect", plan, "--json")
+    assert json.loads(said)["isa"] == "avx2"
+    assert complained == ""
+
+
+def test_inspect_predicts_and_measures(plan, times):
+    said, _ = run("inspect", plan, "--json", "--measure", "--rows", 1,
+                  "--timing-cache", times)
+    found = json.loads(said)
+    assert found["rows"] == 1
+    assert found["peaks"]["from"] == "timing cache"
+    peaks = found["peaks"]["int8_gops"], found["peaks"]["gbytes_per_s"]
+    for one in found["products"]:
+        assert one["kernel"] == one["tactics"][0]["tactic"]
+        assert one["tactics"][-1]["rows"] == 512
+        operations = 2 * one["outputs"] * one["inputs"]
+        least = max(operations / peaks[0], one["bytes"] / peaks[1]) / 1000
+        assert one["predicted_us"] == pytest.approx(least)
+        assert one["measured_us"] > 0
+    said, _ = run("inspect", plan)
+    assert b"measured now" in said and b"11 rows of each" in said
+
+
+def test_verify_compares_every_product_with_fp32(tmp_path):
+    said, _ = compile_quickly(tmp_path / "plan", "--verify", "--json")
+    errors = json.loads(said)["verify"]
+    assert len(errors) == 39
+    assert errors[0]["whole"] == errors[0]["own"]
+    for one in errors:
+        assert one["precision"] == "int8" and one["rows"] > 100
+        assert 0 < one["own"] < 0.1 and 0 < one["whole"] < 0.3
+        assert 0.9 < one["least_cosine"] < 1
+    said, _ = compile_quickly(tmp_path / "plan", "--verify", "--force")
+    assert said.count(b" worst ") == 1
+
+
 @pytest.mark.parametrize("words, named", [
     (["none"], "none: is no folder"),
     ([CORRECTOR, "--calibration", "none"], "none"),
@@ -78,12 +213,13 @@ def test_what_cannot_be_compiled_is_named(tmp_path, words, named):
     assert not (tmp_path / "plan").exists()
 
 
-def test_a_plan_is_replaced_only_by_force(plan):
+def test_a_plan_is_replaced_only_by_force(plan, times):
     before = plan.read_bytes()
     _, complained = run("compile", CORRECTOR, "--out", plan, expected=1)
     assert "--force" in complained
-    run("compile", CORRECTOR, "--out", plan, "--force")
-    assert plan.read_bytes() == before  # the same bytes from the same folder
+    run("compile", CORRECTOR, "--out", plan, "--force", "--timing-cache",
+        times)
+    assert plan.read_bytes() == before  # from the same folder and times
 
 
 @pytest.mark.parametrize("damage", [

@@ -1,14 +1,18 @@
 """KServe over HTTP with Triton's own client, in both of its forms."""
 import asyncio
 import concurrent.futures
+import json
 import urllib.request
 
 import ml_dtypes
 import numpy as np
 import pytest
+import tokenizers
 import tritonclient.http as sync_http
 import tritonclient.http.aio as async_http
 from tritonclient.utils import InferenceServerException
+
+from cli import program
 
 WIDTH = 384  # of the encoder's embeddings
 NUMBERS = ["uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32",
@@ -70,12 +74,15 @@ def test_server_and_models_describe_themselves(client):
     assert not client.is_model_ready("nobody")
     metadata = client.get_model_metadata("encoder", "1")
     assert metadata["inputs"] == [
-        {"name": "TEXT", "datatype": "BYTES", "shape": [-1, 1]}]
+        {"name": "TEXT", "datatype": "BYTES", "shape": [-1, 1]},
+        {"name": "INPUT_IDS", "datatype": "INT64", "shape": [-1, -1]},
+        {"name": "ATTENTION_MASK", "datatype": "INT64", "shape": [-1, -1]}]
     assert metadata["outputs"] == [
-        {"name": "EMBEDDING", "datatype": "FP32", "shape": [-1, WIDTH]}]
+        {"name": "EMBEDDING", "datatype": "FP32", "shape": [-1, WIDTH]},
+        {"name": "TOKENS", "datatype": "INT32", "shape": [-1, 1]}]
     config = client.get_model_config("corrector")
     optional = {one["name"] for one in config["input"] if one["optional"]}
-    assert optional == {"CANDIDATES", "ALTERNATIVES"}
+    assert optional == {"DRAFTS", "N_BEST"}
     assert config["max_batch_size"] == 0
     index = client.get_model_repository_index()
     assert {"name": "corrector", "version": "1", "state": "READY"} in index
@@ -190,18 +197,70 @@ def test_encoder_embeds(client):
     np.testing.assert_array_equal(in_json.as_numpy("EMBEDDING"), rows)
 
 
+def test_encoder_takes_token_ids(client):
+    array = texts("songs about rain", "hey jude, don't be afraid")
+    answer = client.infer("encoder", [input_of("TEXT", array, "BYTES")])
+    model = program.MODEL or program.ROOT / "build/models/minilm"
+    tokenizer = tokenizers.Tokenizer.from_file(f"{model}/tokenizer.json")
+    tokenizer.no_truncation()
+    tokenizer.enable_padding()
+    rows = tokenizer.encode_batch([one.decode() for one in array.ravel()])
+    ids = np.array([row.ids for row in rows], np.int64)
+    mask = np.array([row.attention_mask for row in rows], np.int64)
+    assert mask.min() == 0, "one is shorter"
+    same = client.infer("encoder", [
+        input_of("INPUT_IDS", ids, "INT64"),
+        input_of("ATTENTION_MASK", mask, "INT64", binary=False)])
+    np.testing.assert_array_equal(same.as_numpy("EMBEDDING"),
+                                  answer.as_numpy("EMBEDDING"))
+    np.testing.assert_array_equal(same.as_numpy("TOKENS").ravel(),
+                                  mask.sum(axis=1))
+    for given, complaint in (
+            ([input_of("TEXT", array, "BYTES"),
+              input_of("INPUT_IDS", ids, "INT64")], "either input 'TEXT' or"),
+            ([input_of("INPUT_IDS", ids - 1000, "INT64")], "ids are 0 to"),
+            ([input_of("INPUT_IDS", ids, "INT64"),
+              input_of("ATTENTION_MASK", 1 - mask, "INT64")], "ones, then")):
+        status, message = refused(client.infer, "encoder", given)
+        assert status == "400" and complaint in message
+
+
 def test_corrector_answers_and_scores(client):
     text = input_of("TEXT", np.array([b"taylor swft"], object), "BYTES")
     answer = client.infer("corrector", [text])
-    assert answer.as_numpy("ANSWERS").size == 1
+    assert answer.as_numpy("CORRECTED").size == 1
+    assert answer.as_numpy("SCORE").size == 1
     assert answer.as_numpy("PASSES")[0] >= 1
-    candidates = input_of("CANDIDATES", np.array(
+    drafts = input_of("DRAFTS", np.array(
         [b"taylor swift", b"zzzz"], object), "BYTES")
-    alternatives = input_of("ALTERNATIVES", np.array([3], np.int32), "INT32")
-    answer = client.infer("corrector", [text, candidates, alternatives])
-    scores = answer.as_numpy("CANDIDATE_SCORES")
+    n_best = input_of("N_BEST", np.array([4], np.int32), "INT32")
+    answer = client.infer("corrector", [text, drafts, n_best])
+    scores = answer.as_numpy("DRAFT_SCORE")
     assert scores[0] > scores[1]
-    assert 1 <= answer.as_numpy("ANSWERS").size <= 4
+    assert 1 <= answer.as_numpy("CORRECTED").size <= 4
+    for number in (0, 10):
+        status, message = refused(client.infer, "corrector", [text, input_of(
+            "N_BEST", np.array([number], np.int32), "INT32")])
+        assert status == "400" and f"N_BEST is {number}" in message
+
+
+def test_search_is_that_of_the_product(client, server):
+    assert client.get_model_config("search")["max_batch_size"] == 0
+    query = input_of("QUERY", np.array([b"beatels yesterday"], object), "BYTES")
+    limit = input_of("LIMIT", np.array([2], np.int32), "INT32")
+    answer = client.infer("search", [query, limit])
+    found = json.loads(answer.as_numpy("RESULT")[0])
+    with urllib.request.urlopen(
+            f"{server.url}/v1/search?q=beatels+yesterday&limit=2") as page:
+        wanted = json.load(page)
+    assert found.pop("timing_us").keys() == wanted.pop("timing_us").keys()
+    assert found == wanted and found["sections"]
+    assert json.loads(client.infer("search", [query]).as_numpy("RESULT")[0])[
+        "query"] == "beatels yesterday"
+    for number in (0, 101):
+        status, message = refused(client.infer, "search", [query, input_of(
+            "LIMIT", np.array([number], np.int32), "INT32")])
+        assert status == "400" and f"limit is {number}" in message
 
 
 def test_what_does_not_fit_is_said(client):
@@ -211,7 +270,7 @@ def test_what_does_not_fit_is_said(client):
 
     left, _, given = addsub_inputs()
     assert complaint("nobody", *given) == (
-        "400", "Request for unknown model: 'nobody' is not found")
+        "404", "Request for unknown model: 'nobody' is not found")
     assert complaint("addsub", *given, version="9") == (
         "404", "Request for unknown model: 'addsub' version 9 is not found")
     status, message = complaint("addsub", given[0])

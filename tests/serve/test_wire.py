@@ -72,11 +72,12 @@ def test_raw_binary(wire):
         assert status == 200, content
         assert fields["Content-Type"] == "application/octet-stream"
         json_bytes = int(fields[JSON_BYTES])
-        (output,) = json.loads(content[:json_bytes])["outputs"]
+        output, tokens = json.loads(content[:json_bytes])["outputs"]
         binary = content[json_bytes:]
         assert output["shape"] == [1, 384]
-        assert output["parameters"] == {"binary_data_size": len(binary)}
-        answers.append(struct.unpack("<384f", binary))
+        assert output["parameters"] == {"binary_data_size": 4 * 384}
+        assert tokens["parameters"] == {"binary_data_size": 4}
+        answers.append(struct.unpack("<384fi", binary))
     assert answers[0] == answers[1]
     _, fields, content = wire.post(INFER, b"12345678", {JSON_BYTES: "0"})
     assert content[int(fields[JSON_BYTES]):] == b"12345678"
@@ -189,7 +190,7 @@ def test_compressed_bodies(wire):
             assert coding in wire.error(INFER, bad,
                                         {"Content-Encoding": coding})
     assert "unsupported Content-Encoding" in wire.error(
-        INFER, body, {"Content-Encoding": "br"})
+        INFER, body, {"Content-Encoding": "br"}, expected=501)
     bomb = gzip.compress(bytes(65 << 20))
     assert "exceeds the maximum allowed input size of 67108864 bytes" in \
         wire.error(INFER, bomb, {"Content-Encoding": "gzip"})
@@ -225,7 +226,7 @@ def test_routes_and_methods_that_are_none(wire):
             ("GET", "/v2/models/encoder/versions/x", 404, "Not Found"),
             ("GET", INFER, 405, "Method Not Allowed"),
             ("POST", "/v2/health/live", 405, "Method Not Allowed"),
-            ("GET", "/v2/models/..%2F..%2Fetc", 400,
+            ("GET", "/v2/models/..%2F..%2Fetc", 404,
              "Request for unknown model: '../../etc' is not found")):
         answer = wire.send(method, path)
         assert (answer[0], json.loads(answer[2])) == (status,
@@ -255,17 +256,17 @@ def test_the_index_takes_a_choice(wire):
 def test_generate(wire):
     path = "/v2/models/corrector/generate"
     status, _, content = wire.post(path, {"text_input": "taylor swft",
-                                          "ALTERNATIVES": 2, "id": "7"})
+                                          "N_BEST": 3, "id": "7"})
     assert status == 200, content
     answer = json.loads(content)
     assert answer["model_name"] == "corrector" and answer["id"] == "7"
-    answers = answer["ANSWERS"]
+    answers = answer["CORRECTED"]
     first = answers[0] if isinstance(answers, list) else answers
     assert answer["text_output"] == first
     assert isinstance(answer["PASSES"], int)
     assert "missing required input(s) ['TEXT']" in wire.error(path, {})
     assert "not in the range of INT32" in wire.error(
-        path, {"TEXT": "a", "ALTERNATIVES": "two"})
+        path, {"TEXT": "a", "N_BEST": "two"})
     assert "'id'" in wire.error(path, {"TEXT": "a", "id": 7})
 
 
@@ -277,6 +278,11 @@ def test_openai_embeddings(wire):
         assert "X-Inference-Time" in fields
         answer = json.loads(content)
         assert answer["object"] == "list" and answer["model"] == "encoder"
+        given = body["input"]
+        least = 3 * (1 if isinstance(given, str) else len(given))
+        assert answer["usage"]["prompt_tokens"] >= least
+        assert answer["usage"]["total_tokens"] \
+            == answer["usage"]["prompt_tokens"]
         assert [one["index"] for one in answer["data"]] \
             == list(range(len(answer["data"])))
         return [one["embedding"] for one in answer["data"]]
@@ -290,6 +296,23 @@ def test_openai_embeddings(wire):
     assert list(numbers) == [struct.unpack("<f", struct.pack("<f", one))[0]
                              for one in rows[0]]
     assert len(embed(input=["a"] * 100)) == 100, "more than infer's batch"
+
+
+def test_tei_embeds(wire):
+    status, fields, content = wire.post("/embed", {"inputs": ["rain", "sun"]})
+    assert status == 200 and "X-Inference-Time" in fields, content
+    _, _, openai = wire.post("/v1/embeddings", {
+        "model": "encoder", "input": ["rain", "sun"]})
+    rows = json.loads(content)
+    assert rows == [one["embedding"] for one in json.loads(openai)["data"]]
+    _, _, content = wire.post("/embed", {"inputs": "sun", "truncate": True})
+    assert json.loads(content) == rows[1:]
+    for body, complaint in (({}, "'inputs'"), ({"inputs": []}, "empty"),
+                            ({"inputs": "a", "normalize": False}, "normalize")):
+        status, _, content = wire.post("/embed", body)
+        error = json.loads(content)
+        assert status == 422 and error["error_type"] == "Validation"
+        assert complaint in error["error"]
 
 
 @pytest.mark.parametrize("body, expected, complaint", [
@@ -321,12 +344,13 @@ def test_both_addresses_are_printed(tmp_path):
         wire = Wire(port)
         assert json.loads(wire.send("GET", "/v2")[2])["name"] == "quaver"
         models = json.loads(wire.post("/v2/repository/index", b"")[2])
-        assert {one["name"] for one in models} == {"corrector", "encoder"}
+        assert {one["name"] for one in models} == {"corrector", "encoder",
+                                                    "search"}
 
 
 def test_the_protocol_is_left_out_where_it_is_not_wanted(tmp_path):
     index = shutil.copytree(server_process.INDEX, tmp_path / "index")
-    with program.Server(index, "--no-kserve") as server:
+    with program.Server(index, "--no-kserve", "--no-metrics") as server:
         assert Wire(server.port).send("GET", "/v2")[0] == 404
         server.process.terminate()
         assert server.process.stdout.read() == "", "one address is printed"
@@ -335,5 +359,6 @@ def test_the_protocol_is_left_out_where_it_is_not_wanted(tmp_path):
 def test_a_port_that_is_taken_is_named(server, tmp_path):
     index = shutil.copytree(server_process.INDEX, tmp_path / "index")
     _, complaint = program.run("serve", "--index", index, "--port", 0,
-                               "--http-port", server.http_port, expected=1)
+                               "--no-metrics", "--http-port", server.http_port,
+                               expected=1)
     assert "--http-port" in complaint and str(server.http_port) in complaint

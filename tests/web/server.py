@@ -24,12 +24,18 @@ class Server:
         self.log = folder / "server.log"
         self.port = free_port()
         self.http_port = free_port()  # of KServe's protocol
+        self.grpc_port = free_port()
+        self.metrics_port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = None
 
     def start(self):
         command = [BIN, "serve", "--index", self.index, "--port", self.port,
-                   "--http-port", self.http_port, *self.options]
+                   "--http-port", self.http_port,
+                   "--grpc-port", self.grpc_port,
+                   "--metrics-port", self.metrics_port, *self.options]
+        if "--drain-secs" not in self.options:
+            command += ["--drain-secs", "0"]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [str(word) for word in command],

@@ -1,0 +1,115 @@
+"""How the server ends: drained, with its last answers, or by force."""
+import http.client
+import json
+import signal
+import threading
+import time
+
+import pytest
+
+from web import server as server_process
+
+BODY = json.dumps({"inputs": [{"name": "INPUT0", "shape": [1, 1],
+                               "datatype": "BYTES", "data": ["a"]}]})
+LONG_MS = 1500
+
+
+class Call(threading.Thread):
+    """One request to a model that takes LONG_MS."""
+
+    def __init__(self, server):
+        super().__init__()
+        self.connection = http.client.HTTPConnection("127.0.0.1",
+                                                     server.http_port, 60)
+        self.connection.connect()
+        self.status = None
+        self.begun = threading.Event()
+
+    def run(self):
+        self.connection.request("POST", "/v2/models/identity/infer", BODY)
+        self.begun.set()
+        try:
+            self.status = self.connection.getresponse().status
+        except (http.client.HTTPException, ConnectionError) as error:
+            self.status = type(error).__name__
+
+
+@pytest.fixture(name="make_server")
+def make(tmp_path):
+    made = []
+
+    def start(*options):
+        server = server_process.Server(tmp_path / str(len(made)),
+                                       "--test-models", "--test-delay-ms",
+                                       LONG_MS, *options)
+        made.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in made:
+        server.process.kill()
+        server.process.wait()
+
+
+def status_of(port, path):
+    connection = http.client.HTTPConnection("127.0.0.1", port, 10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (http.client.HTTPException, ConnectionError):
+        return None
+    finally:
+        connection.close()
+
+
+def called(server):
+    call = Call(server)
+    call.start()
+    call.begun.wait()
+    time.sleep(0.2)  # it is with the model
+    return call
+
+
+def test_readiness_drops_first_and_what_is_in_flight_is_answered(make_server):
+    server = make_server("--drain-secs", "1")
+    before = called(server)
+    server.process.send_signal(signal.SIGTERM)
+    while status_of(server.http_port, "/v2/health/ready") == 200:
+        assert server.process.poll() is None
+    assert status_of(server.http_port, "/v2/health/ready") == 400
+    assert status_of(server.port, "/health/ready") == 503
+    assert status_of(server.http_port, "/v2/health/live") == 200
+    while_draining = called(server)
+    before.join()
+    while_draining.join()
+    assert (before.status, while_draining.status) == (200, 200)
+    assert server.process.wait(timeout=30) == 0
+    assert status_of(server.http_port, "/v2/health/live") is None
+
+
+def test_ctrl_c_drains_nothing_but_answers_what_is_in_flight(make_server):
+    server = make_server("--drain-secs", "600")
+    call = called(server)
+    server.process.send_signal(signal.SIGINT)
+    call.join()
+    assert call.status == 200
+    assert server.process.wait(timeout=30) == 0
+
+
+def test_a_second_signal_ends_the_drain(make_server):
+    server = make_server("--drain-secs", "600")
+    server.process.send_signal(signal.SIGTERM)
+    while status_of(server.http_port, "/v2/health/ready") == 200:
+        assert server.process.poll() is None
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(timeout=30) == 0
+
+
+def test_what_takes_longer_than_the_exit_timeout_is_dropped(make_server):
+    server = make_server("--exit-timeout-secs", "0")
+    call = called(server)
+    server.process.send_signal(signal.SIGTERM)
+    call.join()
+    assert call.status != 200
+    assert server.process.wait(timeout=30) == 0
