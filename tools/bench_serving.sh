@@ -11,10 +11,12 @@ if [ ! -f $onnx ]; then
   exit 1
 fi
 bart=()
-if [ -f build/models/bench-base/model.safetensors ]; then
-  bart=(--bart build/models/bench-base)
+plan=build/bench/bench-base-int8.plan
+if [ -f $plan ]; then
+  bart=(--bart $plan)
 else
-  echo "bench: without bart-base's shape; make bench-checkpoint trains it"
+  echo "bench: without bart-base's shape: no $plan; run: make bench-checkpoint," \
+    "then make bench"
 fi
 mkdir -p build/bench/serving
 echo "bench: about fifteen minutes; tables go to build/bench/serving"

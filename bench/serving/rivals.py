@@ -1,7 +1,7 @@
 """The model server under load, beside Triton.
 
 usage: rivals.py --triton VENV [--onnx FILE] [--index DIR] [--queries FILE]
-                 [--bart DIR] [--pairs FILE] [--seconds S] [--out DIR]
+                 [--bart PLAN] [--pairs FILE] [--seconds S] [--out DIR]
 Both servers hold the same encoder and are asked by the same open-loop generator
 on the same machine (`quaver bench load`), one after the other at each rate;
 answers are compared first. Then what only Quaver does: the shipped corrector,
@@ -192,8 +192,7 @@ def quaver_alone(args, queries):
         version = repository / "bart/1"
         version.mkdir(parents=True)
         (repository / "bart/config.pbtxt").write_text('backend: "corrector"\n')
-        for file in pathlib.Path(args.bart).iterdir():
-            (version / file.name).symlink_to(file.resolve())
+        (version / "model.plan").symlink_to(pathlib.Path(args.bart).resolve())
         server = start_quaver(args.out, repository=repository)
         typed = [line.split("\t")[0] for line in
                  pathlib.Path(args.pairs).read_text().splitlines()]

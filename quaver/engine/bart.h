@@ -124,7 +124,7 @@ class BartModel {
   // positions, slots and source rows in range; seen slots written before or by
   // this call. Allocates nothing. A row's logits do not depend on the other
   // rows of the call, on where its slots lie, or on how many calls its target
-  // took; nor does its summary, whose sum is that of the sums of 1,024 logits.
+  // took; nor does its summary, whose sum is that of the sums of 4,096 logits.
   void Decode(const DecoderRows& rows, BartWorkspace& workspace,
               BartCache& cache, const LogitQueries& queries) const;
   // The same, with all logits instead.

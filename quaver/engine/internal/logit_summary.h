@@ -10,9 +10,9 @@
 namespace quaver {
 
 // Outputs that are summarised together. Constant, so that a row's sum is added
-// up in one order, whatever the rows and threads; their logits, 4 KiB a row,
+// up in one order, whatever the rows and threads; their logits, 16 KiB a row,
 // stay in the second-level cache.
-inline constexpr size_t kSummaryColumns = 1024;
+inline constexpr size_t kSummaryColumns = 4096;
 
 // Of a row, before they are merged.
 constexpr size_t NumSummaries(size_t V) {
