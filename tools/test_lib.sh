@@ -28,7 +28,9 @@ run_unit_tests() {
     log=build/logs/$1-$name.log
     start=$(date +%s)
     status=0
-    UBSAN_OPTIONS=print_stacktrace=1 timeout 900 "$binary" >"$log" 2>&1 ||
+    UBSAN_OPTIONS=print_stacktrace=1 \
+      TSAN_OPTIONS=suppressions="$PWD/tools/tsan.supp" \
+      timeout 900 "$binary" >"$log" 2>&1 ||
       status=$?
     passed=$((passed + $(tests_in "$log" PASSED)))
     skipped=$((skipped + $(tests_in "$log" SKIPPED)))
