@@ -18,7 +18,7 @@ class EmptyService : public grpc::Service {};
 
 class GrpcServerTest : public testing::Test {
   void SetUp() override {
-#ifdef __SANITIZE_THREAD__
+#ifdef QUAVER_TSAN
     GTEST_SKIP() << "TSan cannot see what Debian's gRPC synchronises";
 #endif
   }

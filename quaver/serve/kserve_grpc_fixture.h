@@ -134,7 +134,7 @@ class KserveGrpcTest : public testing::Test {
   }
 
   void SetUp() override {
-#ifdef __SANITIZE_THREAD__
+#ifdef QUAVER_TSAN
     GTEST_SKIP() << "TSan cannot see what Debian's gRPC synchronises";
 #endif
     GrpcServerConfig server;
