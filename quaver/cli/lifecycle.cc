@@ -35,6 +35,7 @@ Lifecycle::Lifecycle() {
 std::function<absl::Status()> Lifecycle::Ready(
     std::function<absl::Status()> ready) const {
   return [this, ready = std::move(ready)] {
+    if (!started_) return absl::UnavailableError("the server is starting");
     if (stopping_) return absl::UnavailableError("the server is stopping");
     return ready ? ready() : absl::OkStatus();
   };

@@ -1,4 +1,5 @@
-// From the signal that ends the server to its last answer.
+// When others may ask the server: from its last port's opening to the signal
+// that ends it.
 #pragma once
 
 #include <atomic>
@@ -26,10 +27,13 @@ class Lifecycle {
  public:
   Lifecycle();
 
-  // Unavailable once a signal came, else what `ready` says; null: OK. Outlived
-  // by this.
+  // Unavailable before Started and once a signal came, else what `ready` says;
+  // null: OK. Outlived by this.
   std::function<absl::Status()> Ready(
       std::function<absl::Status()> ready = nullptr) const;
+
+  // Every port answers.
+  void Started() { started_ = true; }
 
   // Blocks until new requests are to be refused: after SIGINT at once, after
   // SIGTERM when the drain time is over or another signal comes.
@@ -37,6 +41,7 @@ class Lifecycle {
 
  private:
   sigset_t signals_;
+  std::atomic<bool> started_ = false;
   std::atomic<bool> stopping_ = false;
 };
 

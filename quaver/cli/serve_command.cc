@@ -112,6 +112,7 @@ absl::Status RunServers(const ServeOptions& options, Lifecycle& lifecycle,
         models, ModelServer::Start(options.models, servables, ready, metrics));
     RETURN_IF_ERROR(models->LoadModels());
   }
+  lifecycle.Started();
   std::cout << fmt::format("Quaver answers on {}://{}:{}/\n",
                            options.models.scheme(), options.models.address,
                            server.port());

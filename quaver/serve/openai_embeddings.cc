@@ -6,7 +6,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "quaver/serve/infer_call.h"
 #include "quaver/serve/internal/embedding_model.h"
 #include "quaver/serve/internal/json_body.h"
 #include "quaver/serve/internal/tensor_data.h"
@@ -41,21 +40,10 @@ HttpResponse Embed(const KserveModels& models, BodyReader& bodies,
   const auto model =
       FindEmbeddingModel(models, request->model, request->dimensions);
   if (!model.ok()) return OpenAiError(model.status());
-  InferProtocol protocol;
-  protocol.read = [&]() -> absl::StatusOr<InferRequest> {
-    return EmbeddingRequestOf(**model, request->texts);
+  const auto write = [&](const Embeddings& embeddings) {
+    return WriteEmbeddings(*request, *embeddings.rows, embeddings.tokens);
   };
-  protocol.write = [&](const InferRequest&,
-                       const Tensors& outputs) -> absl::StatusOr<HttpResponse> {
-    ASSIGN_OR_RETURN(const Embeddings embeddings,
-                     ReadEmbeddings(outputs, request->texts.size()));
-    HttpResponse response;
-    response.body =
-        WriteEmbeddings(*request, *embeddings.rows, embeddings.tokens);
-    return response;
-  };
-  protocol.write_error = OpenAiError;
-  return CallModel(**model, http, protocol);
+  return AskForEmbeddings(**model, http, request->texts, write, OpenAiError);
 }
 
 }  // namespace

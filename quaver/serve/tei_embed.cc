@@ -5,7 +5,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "quaver/serve/infer_call.h"
 #include "quaver/serve/internal/embedding_model.h"
 
 namespace quaver {
@@ -56,24 +55,15 @@ HttpResponse Embed(const KserveModels& models, BodyReader& bodies,
   if (!request.ok()) return ErrorAnswer(request.status());
   const auto model = FindEmbeddingModel(models, kTeiModel, request->dimensions);
   if (!model.ok()) return ErrorAnswer(model.status());
-  InferProtocol protocol;
-  protocol.read = [&]() -> absl::StatusOr<InferRequest> {
-    return EmbeddingRequestOf(**model, request->texts);
-  };
-  protocol.write = [&](const InferRequest&,
-                       const Tensors& outputs) -> absl::StatusOr<HttpResponse> {
-    ASSIGN_OR_RETURN(const Embeddings embeddings,
-                     ReadEmbeddings(outputs, request->texts.size()));
-    HttpResponse response;
+  const auto write = [&](const Embeddings& embeddings) {
+    std::string body;
     for (size_t b = 0; b < request->texts.size(); ++b) {
-      response.body += b == 0 ? '[' : ',';
-      AppendEmbedding(*embeddings.rows, b, response.body);
+      body += b == 0 ? '[' : ',';
+      AppendEmbedding(*embeddings.rows, b, body);
     }
-    response.body += ']';
-    return response;
+    return body + ']';
   };
-  protocol.write_error = ErrorAnswer;
-  return CallModel(**model, http, protocol);
+  return AskForEmbeddings(**model, http, request->texts, write, ErrorAnswer);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "quaver/sched/tensors.h"
+#include "quaver/serve/infer_call.h"
 #include "quaver/serve/internal/tensor_data.h"
 
 namespace quaver {
@@ -20,6 +21,40 @@ bool MakesEmbeddings(const std::vector<TensorSpec>& inputs,
          !outputs.empty() && outputs[0].datatype == Datatype::kFp32 &&
          outputs[0].shape.size() == 2 && outputs[0].shape[0] == -1 &&
          outputs[0].shape[1] > 0;
+}
+
+InferRequest RequestOf(const KserveModel& model,
+                       const std::vector<std::string>& texts) {
+  InferRequest infer;
+  infer.batch_size = static_cast<int64_t>(texts.size());
+  infer.inputs.push_back({.name = model.servable->inputs()[0].name,
+                          .datatype = Datatype::kBytes,
+                          .shape = {infer.batch_size},
+                          .strings = texts,
+                          .raw = {}});
+  return infer;
+}
+
+// Internal unless the model answered a row for each of the texts.
+absl::StatusOr<Embeddings> ReadEmbeddings(const Tensors& outputs,
+                                          size_t num_texts) {
+  const auto B = static_cast<int64_t>(num_texts);
+  if (outputs.empty() || outputs[0].datatype != Datatype::kFp32 ||
+      outputs[0].shape.size() != 2 || outputs[0].shape[0] != B ||
+      outputs[0].raw.size() != num_texts *
+                                   static_cast<size_t>(outputs[0].shape[1]) *
+                                   sizeof(float)) {
+    return absl::InternalError("the model did not answer a row for each text");
+  }
+  Embeddings embeddings;
+  const Tensor* tokens = FindTensor(outputs, "TOKENS");
+  if (tokens != nullptr && tokens->datatype == Datatype::kInt32) {
+    const std::vector<int32_t> counts = ValuesOf<int32_t>(*tokens);
+    embeddings.tokens =
+        std::accumulate(counts.begin(), counts.end(), int64_t{0});
+  }
+  embeddings.rows = &outputs[0];
+  return embeddings;
 }
 
 }  // namespace
@@ -76,37 +111,25 @@ absl::StatusOr<std::shared_ptr<KserveModel>> FindEmbeddingModel(
   return model;
 }
 
-InferRequest EmbeddingRequestOf(const KserveModel& model,
-                                const std::vector<std::string>& texts) {
-  InferRequest infer;
-  infer.batch_size = static_cast<int64_t>(texts.size());
-  infer.inputs.push_back({.name = model.servable->inputs()[0].name,
-                          .datatype = Datatype::kBytes,
-                          .shape = {infer.batch_size},
-                          .strings = texts,
-                          .raw = {}});
-  return infer;
-}
-
-absl::StatusOr<Embeddings> ReadEmbeddings(const Tensors& outputs,
-                                          size_t num_texts) {
-  const auto B = static_cast<int64_t>(num_texts);
-  if (outputs.empty() || outputs[0].datatype != Datatype::kFp32 ||
-      outputs[0].shape.size() != 2 || outputs[0].shape[0] != B ||
-      outputs[0].raw.size() != num_texts *
-                                   static_cast<size_t>(outputs[0].shape[1]) *
-                                   sizeof(float)) {
-    return absl::InternalError("the model did not answer a row for each text");
-  }
-  Embeddings embeddings;
-  const Tensor* tokens = FindTensor(outputs, "TOKENS");
-  if (tokens != nullptr && tokens->datatype == Datatype::kInt32) {
-    const std::vector<int32_t> counts = ValuesOf<int32_t>(*tokens);
-    embeddings.tokens =
-        std::accumulate(counts.begin(), counts.end(), int64_t{0});
-  }
-  embeddings.rows = &outputs[0];
-  return embeddings;
+HttpResponse AskForEmbeddings(
+    KserveModel& model, const HttpRequest& http,
+    const std::vector<std::string>& texts,
+    const std::function<std::string(const Embeddings&)>& write,
+    const std::function<HttpResponse(const absl::Status&)>& write_error) {
+  InferProtocol protocol;
+  protocol.read = [&]() -> absl::StatusOr<InferRequest> {
+    return RequestOf(model, texts);
+  };
+  protocol.write = [&](const InferRequest&,
+                       const Tensors& outputs) -> absl::StatusOr<HttpResponse> {
+    ASSIGN_OR_RETURN(const Embeddings embeddings,
+                     ReadEmbeddings(outputs, texts.size()));
+    HttpResponse response;
+    response.body = write(embeddings);
+    return response;
+  };
+  protocol.write_error = write_error;
+  return CallModel(model, http, protocol);
 }
 
 std::string_view EmbeddingBytes(const Tensor& rows, size_t b) {

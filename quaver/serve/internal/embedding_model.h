@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,10 +14,10 @@
 #include <vector>
 
 #include "quaver/base/status.h"
+#include "quaver/net/http.h"
 #include "quaver/sched/servable.h"
 #include "quaver/serve/internal/json_body.h"
 #include "quaver/serve/kserve_models.h"
-#include "quaver/serve/kserve_request.h"
 
 namespace quaver {
 
@@ -32,18 +33,19 @@ absl::StatusOr<std::vector<std::string>> ReadTexts(const JsonBody& json,
 absl::StatusOr<std::shared_ptr<KserveModel>> FindEmbeddingModel(
     const KserveModels& models, const std::string& name, int64_t dimensions);
 
-InferRequest EmbeddingRequestOf(const KserveModel& model,
-                                const std::vector<std::string>& texts);
-
 // Of a model's answer, which outlives it.
 struct Embeddings {
   const Tensor* rows = nullptr;   // FP32[B, D]
   std::optional<int64_t> tokens;  // of all texts, where the model says so
 };
 
-// Internal unless the model answered a row for each of the texts.
-absl::StatusOr<Embeddings> ReadEmbeddings(const Tensors& outputs,
-                                          size_t num_texts);
+// Asks the model for a row for each of the texts. `write` makes the body,
+// `write_error` the answer where there is none.
+HttpResponse AskForEmbeddings(
+    KserveModel& model, const HttpRequest& http,
+    const std::vector<std::string>& texts,
+    const std::function<std::string(const Embeddings&)>& write,
+    const std::function<HttpResponse(const absl::Status&)>& write_error);
 
 // Row b as bytes.
 std::string_view EmbeddingBytes(const Tensor& rows, size_t b);
