@@ -60,13 +60,7 @@ absl::Status CheckTexts(const TokenLists& texts, size_t max_tokens) {
   if (texts.empty()) {
     return absl::FailedPreconditionError("there are no texts to calibrate on");
   }
-  for (const auto& ids : texts) {
-    if (!ids.empty() && ids.size() <= max_tokens) continue;
-    return absl::InvalidArgumentError(fmt::format(
-        "a text to calibrate on has {} tokens; the model reads 1 to {}",
-        ids.size(), max_tokens));
-  }
-  return absl::OkStatus();
+  return CheckLengths(texts, max_tokens, "calibrate on");
 }
 
 absl::Status CheckCache(const Calibration& found, const std::string& path,
@@ -133,11 +127,11 @@ absl::StatusOr<Ranges> Measure(const Model& model,
     return absl::InvalidArgumentError(
         fmt::format("{} reads values that are no numbers", none));
   }
+  if (options.method == ScaleMethod::kMinMax) return ranges;
   std::map<std::string, InputHistogram> histograms;
   for (const auto& [name, range] : ranges) {
     histograms.emplace(name, InputHistogram(range.low, range.high));
   }
-  if (options.method == ScaleMethod::kMinMax) return ranges;
   for (const auto& ids : options.texts) {
     reader.Read(ids, [&](const std::string& name, const float* x, size_t M) {
       histograms.at(name).Add(std::span(x, M * widths.at(name)));

@@ -53,7 +53,7 @@ absl::StatusOr<Calibration> ParseCalibration(const std::string& text,
                                              const std::string& name);
 
 // The ranges of all products of an fp32 model whose hash is `hash`; none for
-// kDynamic. Runs each text twice, first for the ends of the histograms.
+// kDynamic. Runs each text once, and once more where a histogram is needed.
 // FailedPrecondition when the cache is of another model or method, lacks a
 // product, or there is neither a cache nor a text; InvalidArgument when a text
 // has no or too many tokens, or a product reads what is no number.

@@ -76,10 +76,10 @@ struct CompileReport {
 
 // InvalidArgument, naming the tensor, for a weight that is no number or above
 // 1e4 in magnitude; FailedPrecondition when a precision was asked for and its
-// drop is above max_drop; else as Load's, Calibrate's,
-// Tune's and WritePlan's. Costs the
-// quality measure once; once more when int8 costs too much, and once a product
-// in a search.
+// drop is above max_drop; InvalidArgument for fixed scales where the precision
+// asked for is not int8; else as Load's, Calibrate's, Tune's and WritePlan's.
+// Costs the quality measure once; once more when int8 costs too much, and once
+// a product in a search.
 absl::StatusOr<CompileReport> CompileEncoder(
     const CompileOptions& options, const QualityDrop<BertModel>& drop);
 absl::StatusOr<CompileReport> CompileCorrector(

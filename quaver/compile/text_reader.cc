@@ -7,6 +7,17 @@
 
 namespace quaver {
 
+absl::Status CheckLengths(const TokenLists& texts, size_t max_tokens,
+                          std::string_view use) {
+  for (const auto& ids : texts) {
+    if (!ids.empty() && ids.size() <= max_tokens) continue;
+    return absl::InvalidArgumentError(
+        fmt::format("a text to {} has {} tokens; the model reads 1 to {}", use,
+                    ids.size(), max_tokens));
+  }
+  return absl::OkStatus();
+}
+
 EncoderReader::EncoderReader(const BertModel& model, size_t max_tokens)
     : model_(model),
       workspace_(model, max_tokens),

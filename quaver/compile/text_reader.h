@@ -3,8 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
+#include "quaver/base/status.h"
 #include "quaver/engine/bart.h"
 #include "quaver/engine/bert.h"
 #include "quaver/engine/product_observer.h"
@@ -13,6 +15,11 @@ namespace quaver {
 
 // Tokens of texts, special ones included.
 using TokenLists = std::vector<std::vector<int32_t>>;
+
+// InvalidArgument when a text has no token or more than max_tokens; the message
+// says what texts are to do: "calibrate on".
+absl::Status CheckLengths(const TokenLists& texts, size_t max_tokens,
+                          std::string_view use);
 
 // A text a call. Not thread-safe; the model must outlive it.
 class EncoderReader {

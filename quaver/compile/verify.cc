@@ -55,13 +55,7 @@ absl::Status CheckTexts(const TokenLists& texts, size_t max_tokens) {
   if (texts.empty()) {
     return absl::InvalidArgumentError("there are no texts to verify with");
   }
-  for (const auto& ids : texts) {
-    if (!ids.empty() && ids.size() <= max_tokens) continue;
-    return absl::InvalidArgumentError(fmt::format(
-        "a text to verify with has {} tokens; the model reads 1 to {}",
-        ids.size(), max_tokens));
-  }
-  return absl::OkStatus();
+  return CheckLengths(texts, max_tokens, "verify with");
 }
 
 absl::Status CheckProducts(const std::vector<Product>& a,

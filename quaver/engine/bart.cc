@@ -150,8 +150,11 @@ void AttendToPast(const DecoderPass& pass, float* slots) {
 
 void AttendToSource(const DecoderPass& pass, const float* sources) {
   const size_t D = pass.D;
-  const size_t tokens = pass.rows.source_end[0] - pass.rows.source_begin[0];
-  const size_t work = pass.M * tokens * D * kKeyWork;
+  size_t tokens = 0;
+  for (size_t m = 0; m < pass.M; ++m) {
+    tokens += pass.rows.source_end[m] - pass.rows.source_begin[m];
+  }
+  const size_t work = tokens * D * kKeyWork;
   pass.Share(pass.M, 1, work, [&](size_t first, size_t last, float* scratch) {
     for (size_t m = first; m < last; ++m) {
       const uint32_t begin = pass.rows.source_begin[m];

@@ -169,7 +169,7 @@ class BartCache {
   std::unique_ptr<Buffers> buffers_;
 };
 
-// Every other mutable byte of a call. One a thread.
+// Every other mutable byte of a call. One an instance.
 class BartWorkspace {
  public:
   // For calls of at most `max_rows` source or target tokens, computed by a

@@ -110,7 +110,8 @@ class Gemm {
   static size_t CodeFloats(const GemmShape& shape) {
     const size_t bytes =
         std::max(Int8Stride(shape.K), Bf16Stride(shape.K) * sizeof(uint16_t));
-    return (shape.M + kInt8SpareRows) * bytes / sizeof(float);
+    return (shape.M + std::max(kInt8SpareRows, kBf16SpareRows)) * bytes /
+           sizeof(float);
   }
   static size_t Floats(const Kernels& kernels, const GemmShape& shape,
                        size_t copies) {

@@ -47,7 +47,7 @@ struct BertConfig {
 // Errors as BertModel::Load's.
 absl::StatusOr<BertConfig> ReadBertConfig(const std::string& path);
 
-// Every mutable byte of a call. One a thread; sized once.
+// Every mutable byte of a call. One an instance; sized once.
 class BertWorkspace;
 struct BertWeights;
 

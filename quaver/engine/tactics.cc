@@ -68,8 +68,7 @@ std::optional<size_t> ParseSize(std::string_view text) {
 }
 
 std::optional<Precision> ParsePrecision(std::string_view text) {
-  for (const Precision precision :
-       {Precision::kFp32, Precision::kBf16, Precision::kInt8}) {
+  for (const Precision precision : kPrecisions) {
     if (text == Name(precision)) return precision;
   }
   return std::nullopt;

@@ -1,6 +1,6 @@
 // Which of a table's ways computes a product, by the product's rows.
 //
-//   RowTactics tactics = table.Of(Precision::kInt8, N, K);
+//   RowTactics tactics = table.Of({Precision::kInt8, N, K});
 //   kernels.int8.tactics[tactics.For(M)].gemm(...);
 //
 // All ways give the same bits (kernels/int8.h, dense.h), so a choice changes

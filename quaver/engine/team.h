@@ -35,6 +35,7 @@ int DefaultInstances(int threads_per_instance);
 // no more threads than AvailableCores(), where that is enough for one each.
 // Instance i's threads lie on cores[i * threads_per_instance] and the next
 // ones, modulo their number; the first, which calls, is pinned by its owner.
+// REQUIRES: num_instances above 0.
 TeamConfig InstanceTeam(int instance, int num_instances,
                         int threads_per_instance,
                         const std::vector<int>& cores);
