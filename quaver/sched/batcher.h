@@ -46,8 +46,8 @@
 // deadline passes, or it is expected to pass before the batch is done, which is
 // taken to last a + b x and twice the mean deviation from that
 // (DeadlineExceeded). Where a batch would be done too late for some of its
-// items, it is made no larger than the largest one that could be formed of the
-// queue and would be in time for all its items; what is late even so is
+// items, it is made no larger than one, found greedily, that could be formed
+// of the queue and would be in time for all its items; what is late even so is
 // dropped. So an overload is served from what has time left, in batches as
 // large as that allows. The last item of a queue gets the benefit of the doubt.
 // A cancellation is seen when a batch is formed or the queue is full.

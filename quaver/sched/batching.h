@@ -59,7 +59,8 @@ absl::Status CheckBatcherConfig(const BatcherConfig& config);
 // Work for a batch. Users derive from it.
 struct BatchItem {
   int size = 1;        // rows
-  int64_t tokens = 0;  // what its cost grows with; rows where nothing is better
+  int64_t tokens = 0;  // what its cost grows with, at least 1 where it
+                       // has a deadline; rows where nothing is better
   // Items of a batch are of one kind. What it points to outlives the call.
   std::string_view kind;
   CallOptions options;

@@ -241,6 +241,7 @@ void BatchingServable::ComputeMerged(Servable& servable,
   for (const Call* call : calls) {
     options.deadline_us =
         std::max(options.deadline_us, call->options.deadline_us);
+    options.depth = std::max(options.depth, call->options.depth);
     rows.push_back(call->size);
   }
   const auto answer = servable.Infer(Merge(calls), options, nullptr);

@@ -83,6 +83,7 @@ absl::StatusOr<Tensors> EnsembleServable::AskMember(size_t step,
     times.queue_us += clock_.NowUs() - came_us;
     RETURN_IF_ERROR(acquired.status());
     place.emplace(*std::move(acquired));
+    RETURN_IF_ERROR(CheckWanted(options, clock_.NowUs()));
   }
   auto answer = member.Infer(request, options, &times);
   if (!answer.ok()) return answer;

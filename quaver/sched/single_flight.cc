@@ -36,8 +36,11 @@ absl::StatusOr<Tensors> SingleFlightServable::Infer(const Tensors& request,
                                                     CallTimes* times) {
   const int64_t came_us = clock_.NowUs();
   RETURN_IF_ERROR(CheckWanted(options, came_us));
+  // A call from within another one must not follow it: it would wait for
+  // itself.
   Caller self{
-      .key = RequestKey(std::to_string(options.priority), request, options),
+      .key = RequestKey(fmt::format("{} {}", options.priority, options.depth),
+                        request, options),
       .options = options};
   Enter(self);
   const bool leads = Follow(self);

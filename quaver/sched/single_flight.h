@@ -6,8 +6,8 @@
 //
 // The first caller of a request leads: it asks the servable behind, in its own
 // thread. Callers of the same request (request_key.h) with the same priority
-// that come until its answer is there follow: they wait and get a copy of it,
-// or its error. Who comes later begins anew.
+// and depth that come until its answer is there follow: they wait and get a
+// copy of it, or its error. Who comes later begins anew.
 //
 // A follower leaves at its deadline (DeadlineExceeded) or, at most kPollUs
 // after, when it is cancelled (Cancelled); the others do not notice. When the

@@ -3,7 +3,9 @@
 #include "quaver/sched/single_flight.h"
 
 #include <atomic>
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -80,6 +82,25 @@ class SingleFlightTest : public testing::Test {
       clock_};
   std::vector<std::thread> threads_;
 };
+
+// A model that asks for itself with what it was asked, once.
+TEST(NestedSingleFlightTest, ACallFromWithinDoesNotFollowItself) {
+  Servable* self = nullptr;
+  const auto inner = std::make_shared<FunctionServable>(
+      std::vector<TensorSpec>(), std::vector<TensorSpec>(),
+      [&](const Tensors& request, const CallOptions& options,
+          CallTimes*) -> absl::StatusOr<Tensors> {
+        if (options.depth > 0) return request;
+        CallOptions nested = options;
+        ++nested.depth;
+        return self->Infer(request, nested, nullptr);
+      });
+  SingleFlightServable model(inner);
+  self = &model;
+  const auto answer = model.Infer(Ask(3));
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_THAT(ValuesOf((*answer)[0]), ElementsAre(3));
+}
 
 TEST_F(SingleFlightTest, ComputesOnceForAllThatAskAtOnce) {
   Answer leader;

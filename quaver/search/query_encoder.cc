@@ -1,7 +1,7 @@
 // See query_encoder.h.
 #include "quaver/search/query_encoder.h"
 
-#include <cstring>
+#include "quaver/sched/tensors.h"
 
 namespace quaver {
 
@@ -18,10 +18,7 @@ absl::StatusOr<std::vector<float>> EmbedQuery(Servable& encoder,
   if (outputs.empty() || outputs[0].datatype != Datatype::kFp32) {
     return absl::InternalError("the encoder did not answer an fp32 tensor");
   }
-  std::vector<float> embedding(outputs[0].raw.size() / sizeof(float));
-  std::memcpy(embedding.data(), outputs[0].raw.data(),
-              embedding.size() * sizeof(float));
-  return embedding;
+  return ValuesOf<float>(outputs[0]);
 }
 
 }  // namespace quaver

@@ -97,9 +97,10 @@ int64_t BatchQueue::ExpiryUs(const QueuedItem& queued) const {
 
 std::optional<absl::Status> BatchQueue::Expired(const QueuedItem& queued,
                                                 int64_t now_us) const {
-  CallOptions options = queued.item->options;
-  options.deadline_us = ExpiryUs(queued);
-  absl::Status wanted = CheckWanted(options, now_us);
+  absl::Status wanted =
+      CheckWanted({.deadline_us = ExpiryUs(queued),
+                   .cancelled = queued.item->options.cancelled},
+                  now_us);
   if (wanted.ok()) return std::nullopt;
   return wanted;
 }

@@ -88,7 +88,7 @@ class BatchQueue {
   // late nevertheless, which is dropped.
   Prefix GatherInTime(std::string_view kind, int64_t now_us,
                       std::vector<QueuedItem*>& dropped);
-  // Of the largest batch of which all would be done in time, whichever items.
+  // Of a batch, found greedily, of which all would be done in time.
   int64_t TokensInTime(std::string_view kind, int64_t now_us) const;
   std::vector<QueuedItem*> LateOf(const Prefix& prefix, int64_t done_us) const;
   bool CutToPreferredSize(Prefix& prefix) const;
