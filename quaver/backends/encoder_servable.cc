@@ -106,6 +106,7 @@ absl::Status EncoderServable::Resize(int num_instances) {
   if (num_instances < 0) {
     return absl::InvalidArgumentError("the number of instances is negative");
   }
+  const MutexLock resizing(&resizing_);
   const int wanted = num_instances == 0
                          ? DefaultInstances(threads_per_instance_)
                          : num_instances;

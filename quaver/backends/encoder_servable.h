@@ -86,7 +86,7 @@ class EncoderServable : public Servable {
   BatcherStatistics statistics() const { return batcher_->statistics(); }
   ServableCounts counts() const override { return {.batcher = statistics()}; }
   // As Batcher::Resize; 0: as many as by default. Instances are made anew and
-  // share the weights. One call at a time.
+  // share the weights.
   absl::Status Resize(int num_instances) override ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -110,6 +110,7 @@ class EncoderServable : public Servable {
   const size_t max_batch_size_;
   const int threads_per_instance_;
   const std::vector<int> cores_;
+  Mutex resizing_;  // held by Resize, before mutex_
   mutable Mutex mutex_;
   // A batch holds its own.
   std::vector<std::shared_ptr<Instance>> instances_ ABSL_GUARDED_BY(mutex_);

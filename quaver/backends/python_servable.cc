@@ -142,6 +142,9 @@ absl::Status PythonServable::Start() {
 }
 
 absl::Status PythonServable::Resize(int num_instances) {
+  if (num_instances < 0) {
+    return absl::InvalidArgumentError("the number of instances is negative");
+  }
   const int wanted = num_instances == 0 ? AvailableCores() : num_instances;
   const MutexLock lock(&resizing_);
   const int before = batcher_->num_instances();

@@ -18,9 +18,7 @@ import quaver_wire as wire
 import triton_python_backend_utils as utils
 
 # numpy's types in the order of the server's datatypes; BF16 and BYTES follow.
-_TYPES = [numpy.bool_, numpy.uint8, numpy.uint16, numpy.uint32, numpy.uint64,
-          numpy.int8, numpy.int16, numpy.int32, numpy.int64, numpy.float16,
-          numpy.float32, numpy.float64]
+_TYPES = [kind for _, kind in utils._TYPES[1:13]]
 _BF16, _BYTES = len(_TYPES), len(_TYPES) + 1
 
 
@@ -32,8 +30,7 @@ def pack_tensor(tensor):
         kind = _BYTES
         data = b"".join(map(wire.pack_string, array.reshape(-1).tolist()))
     else:
-        kind = _TYPES.index(array.dtype.type)
-        data = array.tobytes()
+        kind, data = tensor.triton_dtype() - 1, array.tobytes()
     return b"".join([
         wire.pack_string(tensor.name()),
         struct.pack(f"<BI{array.ndim}qQ", kind, array.ndim, *array.shape,
