@@ -60,8 +60,9 @@ absl::Status RunSteps(KserveModel& model, const InferCaller& caller,
   RETURN_IF_ERROR(CheckWanted(options, clock.NowUs()));
   progress.in_model = true;
   CallTimes model_times;
-  ASSIGN_OR_RETURN(Tensors outputs, model.servable->Infer(
-                                        request.inputs, options, &model_times));
+  ASSIGN_OR_RETURN(
+      const Tensors outputs,
+      model.servable->Infer(request.inputs, options, &model_times));
   progress.in_model = false;
   progress.times.queue_us += model_times.queue_us;
   progress.times.infer_us = stopwatch.LapUs() - model_times.queue_us;

@@ -25,9 +25,8 @@ struct InferCaller {
 
 // The inputs that it gives have the servable's shapes.
 using ReadInferRequest = absl::FunctionRef<absl::StatusOr<InferRequest>()>;
-// May take the outputs' data.
-using WriteInferAnswer =
-    absl::FunctionRef<absl::Status(const InferRequest&, Tensors& outputs)>;
+using WriteInferAnswer = absl::FunctionRef<absl::Status(
+    const InferRequest&, const Tensors& outputs)>;
 
 // Reads, asks the model, writes, and counts in the model's statistics how that
 // went. The earlier of the caller's deadline and the request's timeout holds; a

@@ -186,7 +186,10 @@ absl::StatusOr<std::vector<int64_t>> ItemShape(const ModelConfig& model,
   int64_t* variable = nullptr;
   for (int64_t& dim : shape) {
     if (dim >= 0) {
-      num_known *= dim;
+      if (__builtin_mul_overflow(num_known, dim, &num_known)) {
+        return absl::InvalidArgumentError(fmt::format(
+            "The dimensions of input '{}' are too large", input.name));
+      }
     } else if (variable == nullptr) {
       variable = &dim;
     } else {

@@ -103,12 +103,10 @@ void ModelStatistics::RecordSuccess(int64_t batch_size, const InferTimes& times,
   success_.Add(times.total_us);
   queue_.Add(times.queue_us);
   if (times.from_cache) return;
-  num_inferences_ += static_cast<uint64_t>(batch_size);
-  for (BatchSums* sums : {&all_, &by_batch_size_[batch_size]}) {
-    sums->input.Add(times.input_us);
-    sums->infer.Add(times.infer_us);
-    sums->output.Add(times.output_us);
-  }
+  BatchSums& sums = by_batch_size_[batch_size];
+  sums.input.Add(times.input_us);
+  sums.infer.Add(times.infer_us);
+  sums.output.Add(times.output_us);
 }
 
 void ModelStatistics::RecordFailure(FailureReason reason, int64_t total_us) {
@@ -129,6 +127,14 @@ Json ModelStatistics::ToJson() const {
       servable_ == nullptr ? ServableCounts{} : servable_->counts();
   const CacheStatistics cache = counts.cache.value_or(CacheStatistics{});
   const MutexLock lock(&mutex_);
+  BatchSums all;
+  uint64_t num_asked = 0;
+  for (const auto& [size, sums] : by_batch_size_) {
+    all.input.Add(sums.input);
+    all.infer.Add(sums.infer);
+    all.output.Add(sums.output);
+    num_asked += static_cast<uint64_t>(size) * sums.infer.count;
+  }
   uint64_t num_inferences = 0;
   uint64_t num_executions = 0;
   Json batches = Json::array();
@@ -142,8 +148,8 @@ Json ModelStatistics::ToJson() const {
                  .output = {.count = of_size.count}}));
     }
   } else {
-    num_inferences = num_inferences_;
-    num_executions = all_.infer.count;
+    num_inferences = num_asked;
+    num_executions = all.infer.count;
     for (const auto& [size, sums] : by_batch_size_) {
       batches.push_back(BatchJson(size, sums));
     }
@@ -158,9 +164,9 @@ Json ModelStatistics::ToJson() const {
        {{"success", SumJson(success_)},
         {"fail", SumJson(fail_)},
         {"queue", SumJson(queue_)},
-        {"compute_input", SumJson(all_.input)},
-        {"compute_infer", SumJson(all_.infer)},
-        {"compute_output", SumJson(all_.output)},
+        {"compute_input", SumJson(all.input)},
+        {"compute_infer", SumJson(all.infer)},
+        {"compute_output", SumJson(all.output)},
         {"cache_hit", SumJson({.count = cache.num_hits, .us = cache.hit_us})},
         {"cache_miss",
          SumJson({.count = cache.num_misses, .us = cache.miss_us})}}},

@@ -62,6 +62,10 @@ class ModelStatistics {
     uint64_t count = 0;
     int64_t us = 0;
     void Add(int64_t duration_us);
+    void Add(const Sum& other) {
+      count += other.count;
+      us += other.us;
+    }
   };
   struct BatchSums {
     Sum input, infer, output;
@@ -82,11 +86,9 @@ class ModelStatistics {
 
   mutable Mutex mutex_;
   int64_t last_inference_ms_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t num_inferences_ ABSL_GUARDED_BY(mutex_) = 0;
   Sum success_ ABSL_GUARDED_BY(mutex_);
   Sum fail_ ABSL_GUARDED_BY(mutex_);
   Sum queue_ ABSL_GUARDED_BY(mutex_);
-  BatchSums all_ ABSL_GUARDED_BY(mutex_);
   // Bounded, as the batches that a request may hold are.
   std::map<int64_t, BatchSums> by_batch_size_ ABSL_GUARDED_BY(mutex_);
 };

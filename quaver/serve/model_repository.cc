@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "quaver/base/clock.h"
 #include "quaver/base/log.h"
 #include "quaver/base/workers.h"
 #include "quaver/net/proto/model_config.pb.h"
@@ -176,9 +177,13 @@ absl::Status ModelRepository::Unload(const std::string& name, bool dependents) {
                    NamesToUnload(name, dependents));
   Releases releases;
   for (const std::string& one : names) UnloadModel(one, "unloaded", releases);
+  const int64_t end_us = Clock::Real().NowUs() + kUnloadWaitUs;
   for (const auto& release : releases) {
-    if (!release->WaitFor(kUnloadWaitUs)) {
-      LogWarning("model '{}' is unloaded, but requests still hold it", name);
+    if (!release->WaitFor(
+            std::max<int64_t>(0, end_us - Clock::Real().NowUs()))) {
+      LogWarning(
+          "model '{}', or one unloaded with it, is still held by requests",
+          name);
     }
   }
   return absl::OkStatus();

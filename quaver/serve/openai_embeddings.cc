@@ -66,13 +66,7 @@ absl::StatusOr<EmbeddingRequest> ParseEmbeddingRequest(std::string_view body) {
                     format));
   }
   request.is_base64 = format == "base64";
-  ASSIGN_OR_RETURN(const auto dimensions,
-                   OptionalMember<int64_t>(json.root(), "dimensions"));
-  if (dimensions && *dimensions < 1) {
-    return absl::InvalidArgumentError(
-        "Unable to parse 'dimensions': it has to be above 0");
-  }
-  request.dimensions = dimensions.value_or(0);
+  ASSIGN_OR_RETURN(request.dimensions, ReadDimensions(json));
   return request;
 }
 

@@ -47,7 +47,9 @@ void EncodeResponse(const HttpRequest& request, HttpResponse& response) {
   const ContentCoding coding =
       AcceptedCoding(request.header("accept-encoding"));
   if (coding == ContentCoding::kIdentity) return;
-  response.body = EncodeBody(coding, response.body);
+  std::string encoded = EncodeBody(coding, response.body);
+  if (encoded.size() >= response.body.size()) return;
+  response.body = std::move(encoded);
   response.headers.emplace_back("Content-Encoding",
                                 std::string(CodingName(coding)));
   response.headers.emplace_back("Vary", "Accept-Encoding");

@@ -71,6 +71,10 @@ class ServableMetrics::Batches {
     pending_.Set(counts.num_queued);
     instances_.Set(counts.num_instances);
   }
+  void End() const {
+    pending_.Set(0);
+    instances_.Set(0);
+  }
 
  private:
   FollowingCounter rows_, batches_;
@@ -103,6 +107,10 @@ class ServableMetrics::Steps {
     items_.Follow(items);
     pending_.Set(counts.num_waiting);
     instances_.Set(counts.num_instances);
+  }
+  void End() const {
+    pending_.Set(0);
+    instances_.Set(0);
   }
 
  private:
@@ -141,6 +149,10 @@ class ServableMetrics::Cache {
     evictions_.Follow(static_cast<double>(counts.num_evictions));
     entries_.Set(static_cast<double>(counts.num_entries));
     bytes_.Set(static_cast<double>(counts.num_bytes));
+  }
+  void End() const {
+    entries_.Set(0);
+    bytes_.Set(0);
   }
 
  private:
@@ -182,6 +194,11 @@ ServableMetrics::ServableMetrics(const Servable& servable, const Labels& labels,
 ServableMetrics::~ServableMetrics() {
   on_expose_.reset();
   Update();
+  // What is gone waits for nothing. A newer load of the same labels sets its
+  // own before anybody sees these.
+  if (batches_ != nullptr) batches_->End();
+  if (steps_ != nullptr) steps_->End();
+  if (cache_ != nullptr) cache_->End();
 }
 
 void ServableMetrics::Update() {

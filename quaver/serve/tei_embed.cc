@@ -81,13 +81,7 @@ absl::StatusOr<TeiRequest> ParseTeiRequest(std::string_view body) {
         "Unable to parse 'normalize': whether embeddings are normalised is the "
         "model's; leave it out");
   }
-  ASSIGN_OR_RETURN(const auto dimensions,
-                   OptionalMember<int64_t>(json.root(), "dimensions"));
-  if (dimensions && *dimensions < 1) {
-    return absl::InvalidArgumentError(
-        "Unable to parse 'dimensions': it has to be above 0");
-  }
-  request.dimensions = dimensions.value_or(0);
+  ASSIGN_OR_RETURN(request.dimensions, ReadDimensions(json));
   return request;
 }
 

@@ -41,7 +41,8 @@ class WordPiece {
   std::vector<int32_t> Encode(std::string_view text, int max_tokens) const;
 
   // The text of ids without special tokens, as `tokenizers` has it: words
-  // joined by spaces, none before ".", "?", "!" and ",". What normalisation
+  // joined by spaces, none before ".", "?", "!", "," and the endings "n't",
+  // "'m", "'s", "'ve" and "'re". What normalisation
   // dropped stays dropped; ids that are none are left out.
   std::string Decode(std::span<const int32_t> ids) const;
 

@@ -89,6 +89,14 @@ absl::StatusOr<std::vector<std::string>> ReadTexts(const JsonBody& json,
   return texts;
 }
 
+absl::StatusOr<int64_t> ReadDimensions(const JsonBody& json) {
+  ASSIGN_OR_RETURN(const auto dimensions,
+                   OptionalMember<int64_t>(json.root(), "dimensions"));
+  if (!dimensions || *dimensions >= 1) return dimensions.value_or(0);
+  return absl::InvalidArgumentError(
+      "Unable to parse 'dimensions': it has to be above 0");
+}
+
 absl::StatusOr<std::shared_ptr<KserveModel>> FindEmbeddingModel(
     const KserveModels& models, const std::string& name, int64_t dimensions) {
   auto model = models.Find(name);

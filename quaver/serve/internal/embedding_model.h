@@ -28,6 +28,9 @@ constexpr size_t kMaxEmbeddingInputs = 2048;  // of a request, as OpenAI's
 absl::StatusOr<std::vector<std::string>> ReadTexts(const JsonBody& json,
                                                    const char* key);
 
+// The member "dimensions"; 0 where it is left out.
+absl::StatusOr<int64_t> ReadDimensions(const JsonBody& json);
+
 // NotFound for a name that is none, InvalidArgument for a model that makes no
 // embeddings or, where `dimensions` is not 0, of another dimension.
 absl::StatusOr<std::shared_ptr<KserveModel>> FindEmbeddingModel(
