@@ -208,7 +208,10 @@ void HttpServer::Impl::Stop(int deadline_ms) {
   }
   shared.dropping = true;
   ForEachSession([](Session& session) { session.Drop(); });
-  shared.workers.Stop();
+  {
+    const MutexLock lock(&shared.mutex);
+    shared.mutex.Await(&shared, &Shared::NoHandlers);
+  }
   shared.io.stop();
   for (std::thread& thread : io_threads) thread.join();
 }
@@ -222,7 +225,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
   RETURN_IF_ERROR(impl->LoadTls());
   RETURN_IF_ERROR(impl->Listen());
   impl->Accept();
-  for (int i = 0; i < checked.io_threads; ++i) {
+  for (int i = 0; i < checked.io_threads + checked.handler_threads; ++i) {
     impl->io_threads.emplace_back([raw = impl.get()] { raw->RunIo(); });
   }
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));

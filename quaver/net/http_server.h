@@ -20,8 +20,8 @@ namespace quaver {
 struct HttpServerConfig {
   std::string address = "127.0.0.1";  // a number, version 4 or 6
   int port = 0;                       // 0: any free one
-  int io_threads = 1;                 // read, parse and write
-  int handler_threads = 0;            // 0: AvailableCores()
+  int io_threads = 1;                 // that always serve the sockets
+  int handler_threads = 0;            // handlers at once; 0: AvailableCores()
   int max_queue = 256;                // requests that wait for a handler thread
   size_t max_header_bytes = 16 << 10;
   size_t max_body_bytes = 8 << 20;
@@ -47,7 +47,8 @@ struct HttpServerConfig {
 using HttpHandler = std::function<HttpResponse(HttpRequest&)>;
 
 // Slow clients cost a connection, never a handler thread: a handler runs when
-// its request is complete, and its answer is written by the I/O threads. What
+// its request is complete, and its answer is written as the client takes it.
+// Any of the io_threads + handler_threads threads does any of that. What
 // is wrong with a request is answered by the server itself: 400 malformed, 408
 // too slow, 413 and 431 too large, 415 compressed, 417 a demand it does not
 // know, 501 a method it does not know, 503 with Retry-After too much at once.

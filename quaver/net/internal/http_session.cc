@@ -3,15 +3,16 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <exception>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/defer.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/error.hpp>
-#include <sys/socket.h>
 
 #include "quaver/base/clock.h"
 #include "quaver/base/log.h"
@@ -49,6 +50,35 @@ void Shared::Remove(Session* session) {
   if (resume) resume_accept();
 }
 
+bool Shared::TryHandle(const std::shared_ptr<Session>& session) {
+  {
+    const MutexLock lock(&mutex);
+    if (num_handling == config.handler_threads) {
+      if (waiting.size() >= static_cast<size_t>(config.max_queue)) return false;
+      waiting.push_back(session);
+      return true;
+    }
+    ++num_handling;
+  }
+  // By this thread, once it has left the strand.
+  asio::defer(io, [session] { session->Handle(); });
+  return true;
+}
+
+void Shared::Handled() {
+  std::shared_ptr<Session> next;
+  {
+    const MutexLock lock(&mutex);
+    if (waiting.empty()) {
+      --num_handling;
+      return;
+    }
+    next = std::move(waiting.front());
+    waiting.pop_front();
+  }
+  asio::post(io, [session = std::move(next)] { session->Handle(); });
+}
+
 Session::Session(Shared& shared, tcp::socket socket)
     : shared_(shared),
       socket_(std::move(socket)),
@@ -56,6 +86,7 @@ Session::Session(Shared& shared, tcp::socket socket)
   if (shared.tls) tls_.emplace(socket_, *shared.tls);
   error_code error;
   socket_.set_option(tcp::no_delay(true), error);
+  socket_.non_blocking(true, error);
   const auto endpoint = socket_.remote_endpoint(error);
   if (!error) remote_ = endpoint.address().to_string();
 }
@@ -82,6 +113,27 @@ void Session::AsyncWrite(const Buffers& buffers, Handler handler) {
   asio::async_write(socket_, buffers, std::move(handler));
 }
 
+void Session::At(SteadyTime deadline, void (Session::*action)()) {
+  action_ = action;
+  action_time_ = deadline;
+  if (deadline < timer_end_) ArmTimer();
+}
+
+void Session::ArmTimer() {
+  timer_end_ = action_time_;
+  timer_.expires_at(timer_end_);
+  timer_.async_wait([self = shared_from_this()](error_code error) {
+    if (!error) self->OnTimer();
+  });
+}
+
+void Session::OnTimer() {
+  timer_end_ = SteadyTime::max();
+  if (action_ == nullptr) return;
+  if (std::chrono::steady_clock::now() < action_time_) return ArmTimer();
+  (this->*std::exchange(action_, nullptr))();
+}
+
 void Session::OnStop() {
   if (phase_ == Phase::kIdle || phase_ == Phase::kHandshake) Close();
 }
@@ -92,8 +144,7 @@ void Session::Begin() {
   CloseAfter(shared_.config.read_timeout_ms);
   tls_->async_handshake(asio::ssl::stream_base::server,
                         [self = shared_from_this()](error_code error) {
-                          ++self->timer_id_;
-                          self->timer_.cancel();
+                          self->action_ = nullptr;
                           if (error || self->phase_ == Phase::kClosed) {
                             return self->Close();
                           }
@@ -114,30 +165,39 @@ void Session::AwaitRequest() {
   Parse();
 }
 
-// The timer cancels the read instead of closing the socket, so that a slow
-// client can be told.
 void Session::Read(SteadyTime deadline) {
   timed_out_ = false;
-  timer_.expires_at(deadline);
-  timer_.async_wait(
-      [self = shared_from_this(), id = ++timer_id_](error_code error) {
-        if (error || id != self->timer_id_) return;
-        self->timed_out_ = true;
-        self->socket_.cancel(error);
-      });
+  At(deadline, &Session::OnTimeout);
+  if (!reading_) ReadAhead();
+}
+
+void Session::ReadAhead() {
+  reading_ = true;
   AsyncRead(buffer_.prepare(kReadBytes),
             [self = shared_from_this()](error_code error, size_t num_bytes) {
-              ++self->timer_id_;
-              self->timer_.cancel();
+              self->reading_ = false;
               self->OnRead(error, num_bytes);
             });
+}
+
+// Cancels the read instead of closing the socket, so that a slow client can be
+// told.
+void Session::OnTimeout() {
+  timed_out_ = true;
+  error_code ignored;
+  socket_.cancel(ignored);
 }
 
 void Session::OnRead(error_code error, size_t num_bytes) {
   if (phase_ == Phase::kClosed) return;
   if (phase_ == Phase::kLinger) return error ? Close() : Read(deadline_);
+  if (!error) buffer_.commit(num_bytes);
+  if (phase_ == Phase::kHandler || phase_ == Phase::kWrite) {
+    if (error) *gone_ = true;
+    return;
+  }
+  action_ = nullptr;
   if (!error) {
-    buffer_.commit(num_bytes);
     if (phase_ == Phase::kIdle) {
       phase_ = Phase::kHeader;
       deadline_ = After(shared_.config.read_timeout_ms);
@@ -247,6 +307,7 @@ void Session::SendContinue() {
   CloseAfter(shared_.config.read_timeout_ms);
   AsyncWrite(asio::buffer(kContinue),
              [self = shared_from_this()](error_code error, size_t) {
+               self->action_ = nullptr;
                if (error || self->phase_ == Phase::kClosed) {
                  return self->Close();
                }
@@ -261,42 +322,23 @@ void Session::Dispatch() {
   request_.received_us = Clock::Real().NowUs();
   gone_ = std::make_shared<std::atomic<bool>>(false);
   request_.gone = gone_;
-  const bool posted =
-      shared_.workers.TryPost([self = shared_from_this()] { self->Handle(); });
-  if (posted) return WatchClient();
+  if (shared_.TryHandle(shared_from_this())) {
+    // The next request, or that the client leaves. Not behind what was read
+    // already; inside of TLS an end cannot be told from a pause.
+    if (!tls_ && buffer_.size() == 0) ReadAhead();
+    return;
+  }
   shared_.Refused(503);
   Respond(ErrorResponse(503, "too many requests at once: try again"));
 }
 
-// Behind what was read already, and inside of TLS, an end cannot be seen.
-void Session::WatchClient() {
-  if (tls_ || buffer_.size() > 0) return;
-  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this(),
-                                              gone = gone_](error_code error) {
-    if (!error && self->gone_ == gone) self->OnReadable();
-  });
-}
-
-// The event may be an old one, of bytes that were read since.
-void Session::OnReadable() {
-  if (phase_ != Phase::kHandler) return;
-  char byte = 0;
-  const ssize_t num_bytes =
-      recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (num_bytes > 0) return;  // the next request is coming
-  if (num_bytes < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-    return WatchClient();
-  }
-  *gone_ = true;
-}
-
-// On a handler thread.
 void Session::Handle() {
+  const absl::Cleanup handled = [this] { shared_.Handled(); };
   if (shared_.dropping) return;
-  asio::post(socket_.get_executor(),
-             [self = shared_from_this(), response = CallHandler()]() mutable {
-               self->Respond(std::move(response));
-             });
+  asio::dispatch(socket_.get_executor(), [self = shared_from_this(),
+                                          response = CallHandler()]() mutable {
+    self->Respond(std::move(response));
+  });
 }
 
 HttpResponse Session::CallHandler() {
@@ -321,8 +363,6 @@ void Session::Refuse(int status, std::string_view message) {
 void Session::Respond(HttpResponse response) {
   ReleaseBody();
   if (phase_ == Phase::kClosed) return;
-  error_code ignored;
-  if (phase_ == Phase::kHandler) socket_.cancel(ignored);  // WatchClient's wait
   phase_ = Phase::kWrite;
   if (shared_.stopping) keep_alive_ = false;
   const bool is_http_10 =
@@ -333,9 +373,25 @@ void Session::Respond(HttpResponse response) {
                         response.status != 304;
   body_ = has_body ? std::move(response.body) : std::string();
 
+  Write();
+}
+
+// Most answers fit into the socket's buffer: they are written at once.
+void Session::Write() {
+  std::array<asio::const_buffer, 2> buffers = {asio::buffer(head_),
+                                               asio::buffer(body_)};
+  if (!tls_) {
+    error_code error;
+    size_t written = socket_.write_some(buffers, error);
+    if (written == asio::buffer_size(buffers)) return OnWritten({});
+    if (error && error != asio::error::would_block) return OnWritten(error);
+    for (asio::const_buffer& buffer : buffers) {
+      const size_t num_bytes = std::min(written, buffer.size());
+      buffer += num_bytes;
+      written -= num_bytes;
+    }
+  }
   CloseAfter(shared_.config.transfer_timeout_ms);
-  const std::array<asio::const_buffer, 2> buffers = {asio::buffer(head_),
-                                                     asio::buffer(body_)};
   AsyncWrite(buffers, [self = shared_from_this()](error_code error, size_t) {
     self->OnWritten(error);
   });
@@ -343,16 +399,11 @@ void Session::Respond(HttpResponse response) {
 
 // For writing: who does not take the answer cannot be told either.
 void Session::CloseAfter(int milliseconds) {
-  timer_.expires_at(After(milliseconds));
-  timer_.async_wait(
-      [self = shared_from_this(), id = ++timer_id_](error_code error) {
-        if (!error && id == self->timer_id_) self->Close();
-      });
+  At(After(milliseconds), &Session::Close);
 }
 
 void Session::OnWritten(error_code error) {
-  ++timer_id_;
-  timer_.cancel();
+  action_ = nullptr;
   if (error || phase_ == Phase::kClosed) return Close();
   body_ = {};
   if (keep_alive_) return AwaitRequest();
@@ -380,7 +431,7 @@ void Session::Linger() {
 
 void Session::Close() {
   phase_ = Phase::kClosed;
-  ++timer_id_;
+  action_ = nullptr;
   timer_.cancel();
   error_code error;
   socket_.close(error);

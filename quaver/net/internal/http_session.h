@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,7 +25,6 @@
 
 #include "quaver/base/mutex.h"
 #include "quaver/net/http_server.h"
-#include "quaver/net/worker_pool.h"
 
 namespace quaver {
 
@@ -37,14 +37,18 @@ inline SteadyTime After(int milliseconds) {
 
 class Session;
 
-// What the sessions share. Destroyed bottom up: threads, then the context with
-// the sessions that its pending operations own, then what those refer to.
+// What the sessions share. Destroyed bottom up: the context with the sessions
+// that its pending operations own, then what those refer to.
+//
+// The threads that run `io` read, parse and write, and each turns into a
+// handler thread for a request that it has read (leader and followers): a
+// request wakes one thread. At most handler_threads do that at once, of so many
+// and io_threads together, so that some always serve the sockets.
 struct Shared {
   Shared(HttpServerConfig server_config, HttpHandler server_handler)
       : config(std::move(server_config)),
         handler(std::move(server_handler)),
-        io(config.io_threads),
-        workers(config.handler_threads, config.max_queue) {}
+        io(config.io_threads + config.handler_threads) {}
 
   const HttpServerConfig config;
   const HttpHandler handler;
@@ -61,11 +65,22 @@ struct Shared {
   // Null: no TLS. Set before the first session.
   std::unique_ptr<boost::asio::ssl::context> tls;
   boost::asio::io_context io;
-  WorkerPool workers;
+
+  int num_handling ABSL_GUARDED_BY(mutex) = 0;
+  // For them no handler thread is free.
+  std::deque<std::shared_ptr<Session>> waiting ABSL_GUARDED_BY(mutex);
 
   bool NoSessions() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     return sessions.empty();
   }
+  bool NoHandlers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    return num_handling == 0;
+  }
+  // Has the session's request handled as soon as a handler thread is free, in
+  // the order of the calls. False when max_queue requests wait already.
+  bool TryHandle(const std::shared_ptr<Session>& session);
+  // A handler is done: its thread is the next one's.
+  void Handled();
   void Add(const std::shared_ptr<Session>& session);
   void Remove(Session* session);
   void Refused(int status) const {
@@ -83,6 +98,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void Start() { Post(&Session::Begin); }
   void CloseIfIdle() { Post(&Session::OnStop); }
   void Drop() { Post(&Session::Close); }
+  // Outside of the strand, which stays free to see the client leave.
+  void Handle();
 
  private:
   enum class Phase {
@@ -104,10 +121,16 @@ class Session : public std::enable_shared_from_this<Session> {
   void AsyncRead(const Buffers& buffers, Handler handler);
   template <typename Buffers, typename Handler>
   void AsyncWrite(const Buffers& buffers, Handler handler);
+  // One action at a time, which the next takes the place of.
+  void At(SteadyTime deadline, void (Session::*action)());
+  void ArmTimer();
+  void OnTimer();
   void OnStop();
   void Begin();
   void AwaitRequest();
   void Read(SteadyTime deadline);
+  void ReadAhead();
+  void OnTimeout();
   void OnRead(boost::system::error_code error, size_t num_bytes);
   void Parse();
   void OnParseError(boost::system::error_code error);
@@ -116,12 +139,10 @@ class Session : public std::enable_shared_from_this<Session> {
   void ReleaseBody();
   void SendContinue();
   void Dispatch();
-  void WatchClient();
-  void OnReadable();
-  void Handle();
   HttpResponse CallHandler();
   void Refuse(int status, std::string_view message);
   void Respond(HttpResponse response);
+  void Write();
   void CloseAfter(int milliseconds);
   void OnWritten(boost::system::error_code error);
   void Linger();
@@ -131,13 +152,19 @@ class Session : public std::enable_shared_from_this<Session> {
   Shared& shared_;
   boost::asio::ip::tcp::socket socket_;
   std::optional<boost::asio::ssl::stream<boost::asio::ip::tcp::socket&>> tls_;
-  boost::asio::steady_timer timer_;
   std::string remote_;
-  uint64_t timer_id_ = 0;  // tells a late expiry from the current one
+
+  // A deadline that moves away leaves the timer as it is: nearly every request
+  // is done long before, and a timer that is set and cancelled wakes threads.
+  boost::asio::steady_timer timer_;
+  SteadyTime timer_end_ = SteadyTime::max();  // max: it is not armed
+  SteadyTime action_time_;
+  void (Session::*action_)() = nullptr;
   bool timed_out_ = false;
 
   Phase phase_ = Phase::kHandshake;
   boost::beast::flat_buffer buffer_;
+  bool reading_ = false;  // into buffer_'s end
   std::optional<Parser> parser_;
   SteadyTime deadline_;  // of the header, the body or the lingering
   bool keep_alive_ = false;
