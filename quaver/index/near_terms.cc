@@ -6,20 +6,33 @@
 #include <cstddef>
 #include <string>
 
+#include "quaver/base/check.h"
+
 namespace quaver {
 namespace {
 
 constexpr size_t kMaxWord = 64;
 
-// Rows of the alignment of a word (across) with a term (down), kept for the
-// beginning that the next term shares with the last.
+// Bit j - 1 of matched[d]: the first j bytes of the word are within d edits of
+// what was read.
+using Row = std::array<uint64_t, kMaxNearEdits + 1>;
+
+// A row for each byte of a term, kept for the beginning that the next term
+// shares with the last. All of a row's cells are computed together (Wu and
+// Manber 1992, "Fast Text Searching Allowing Errors", with swaps).
 class Walk {
  public:
   Walk(std::string_view word, int max_edits)
-      : word_(word), max_edits_(max_edits) {
+      : max_edits_(max_edits),
+        last_bit_(word.size() - 1),
+        word_bits_(~uint64_t{0} >> (63 - last_bit_)) {
     rows_.resize(kMaxWord + static_cast<size_t>(max_edits) + 1);
-    for (size_t j = 0; j <= word.size(); ++j) {
-      rows_[0][j] = static_cast<uint8_t>(std::min<size_t>(j, kFar));
+    for (size_t j = 0; j < word.size(); ++j) {
+      masks_[static_cast<unsigned char>(word[j])] |= uint64_t{1} << j;
+    }
+    // Nothing is read: a word's beginning is as far as it is long.
+    for (int d = 0; d <= max_edits; ++d) {
+      rows_[0][d] = (uint64_t{1} << d) - 1;
     }
   }
 
@@ -27,37 +40,55 @@ class Walk {
   // that is too far already, or 0 when none is.
   size_t Read(std::string_view term, size_t known) {
     for (size_t i = known; i < term.size(); ++i) {
-      if (i + 1 >= rows_.size() || ReadByte(term, i) > max_edits_) return i + 1;
+      if (i + 1 >= rows_.size() || !ReadByte(term, i)) return i + 1;
     }
     return 0;
   }
-  int Edits(size_t length) const { return rows_[length][word_.size()]; }
-
- private:
-  static constexpr uint8_t kFar = 100;
-
-  // The least of the row.
-  int ReadByte(std::string_view term, size_t i) {
-    const auto& last = rows_[i];
-    auto& row = rows_[i + 1];
-    row[0] = static_cast<uint8_t>(std::min<size_t>(i + 1, kFar));
-    uint8_t least = row[0];
-    for (size_t j = 0; j < word_.size(); ++j) {
-      const int same = term[i] == word_[j] ? 0 : 1;
-      int edits = std::min({last[j] + same, last[j + 1] + 1, row[j] + 1});
-      if (i > 0 && j > 0 && term[i] == word_[j - 1] &&
-          term[i - 1] == word_[j]) {
-        edits = std::min(edits, rows_[i - 1][j - 1] + 1);
-      }
-      row[j + 1] = static_cast<uint8_t>(edits);
-      least = std::min(least, row[j + 1]);
+  // Of a term of that length that was read; above max_edits where it is far.
+  int Edits(size_t length) const {
+    int edits = 0;
+    while (edits <= max_edits_ && !(rows_[length][edits] >> last_bit_ & 1)) {
+      ++edits;
     }
-    return least;
+    return edits;
   }
 
-  std::string_view word_;
-  int max_edits_;
-  std::vector<std::array<uint8_t, kMaxWord + 1>> rows_;
+ private:
+  // With one more byte of the word; none of it is `read` edits from what was
+  // read.
+  static uint64_t Next(uint64_t matched, size_t read, int edits) {
+    return matched << 1 | (read <= static_cast<size_t>(edits) ? 1 : 0);
+  }
+  uint64_t Mask(char byte) const {
+    return masks_[static_cast<unsigned char>(byte)];
+  }
+
+  // Whether a beginning of the word is still near.
+  bool ReadByte(std::string_view term, size_t i) {
+    const Row& last = rows_[i];
+    Row& row = rows_[i + 1];
+    const uint64_t same = Mask(term[i]);
+    const uint64_t before = i > 0 ? Mask(term[i - 1]) : 0;
+    row[0] = Next(last[0], i, 0) & same;
+    for (int d = 1; d <= max_edits_; ++d) {
+      uint64_t matched = (Next(last[d], i, d) & same) | last[d - 1] |
+                         Next(last[d - 1], i, d - 1) |
+                         Next(row[d - 1], i + 1, d - 1);
+      if (i > 0) {
+        const uint64_t second = Next(rows_[i - 1][d - 1], i - 1, d - 1) & same;
+        matched |= second << 1 & before;
+      }
+      row[d] = matched;
+    }
+    return (row[max_edits_] & word_bits_) != 0 ||
+           i < static_cast<size_t>(max_edits_);
+  }
+
+  const int max_edits_;
+  const size_t last_bit_;
+  const uint64_t word_bits_;
+  std::array<uint64_t, 256> masks_ = {};
+  std::vector<Row> rows_;
 };
 
 size_t SharedBeginning(std::string_view a, std::string_view b) {
@@ -91,6 +122,7 @@ uint32_t AfterBeginning(const LexicalIndex& lexical, uint32_t term,
 std::vector<NearTerm> NearTerms(const LexicalIndex& lexical,
                                 std::string_view word, int max_edits) {
   std::vector<NearTerm> near;
+  QUAVER_CHECK(max_edits <= kMaxNearEdits);
   if (word.empty() || word.size() > kMaxWord) return near;
   Walk walk(word, max_edits);
   std::string_view last;

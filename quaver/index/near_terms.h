@@ -9,6 +9,8 @@
 
 namespace quaver {
 
+inline constexpr int kMaxNearEdits = 2;
+
 struct NearTerm {
   uint32_t term = 0;
   int edits = 0;
@@ -18,8 +20,8 @@ struct NearTerm {
 // optimal string alignment over bytes (an edit of a letter beyond ASCII may
 // count twice), of words of at most 64 bytes, none for longer ones. Walks the
 // terms in byte order with one row of the alignment a byte, and steps over all
-// terms with a beginning that is too far already. Costs about 0.1 ms for one
-// edit and 200,000 terms, some ten times as much for two.
+// terms with a beginning that is too far already. REQUIRES: 0 <= max_edits <=
+// kMaxNearEdits.
 std::vector<NearTerm> NearTerms(const LexicalIndex& lexical,
                                 std::string_view word, int max_edits);
 

@@ -33,14 +33,37 @@ constexpr uint32_t kMaxRangeNames = 4096;
 // Then at most this many documents are looked at, the most popular first.
 constexpr uint32_t kMaxScannedDocs = 20'000;
 constexpr uint32_t kMaxPrefixTerms = 256;
+// Times what is kept: more are thinned out before they are sorted.
+constexpr size_t kManyHits = 4;
 
 bool Better(const LegHit& a, const LegHit& b) {
   return a.score != b.score ? a.score > b.score : a.doc < b.doc;
 }
 
+// Drops hits that are not among the best `count`, not always all of them: by
+// buckets of scores, which costs less than to look for the last of the best.
+void DropWeak(std::vector<LegHit>& hits, size_t count) {
+  const auto [least, most] = std::minmax_element(
+      hits.begin(), hits.end(),
+      [](const LegHit& a, const LegHit& b) { return a.score < b.score; });
+  const float low = least->score, width = most->score - least->score;
+  if (width < 1e-6f) return;
+  constexpr size_t kBuckets = 512;
+  const float scale = (kBuckets - 1) / width;
+  const auto bucket = [&](const LegHit& hit) {
+    return static_cast<size_t>((hit.score - low) * scale);
+  };
+  std::array<uint32_t, kBuckets + 1> counts = {};  // one more for rounding
+  for (const LegHit& hit : hits) ++counts[bucket(hit)];
+  size_t last = kBuckets;
+  for (size_t kept = counts[last]; kept < count; kept += counts[last]) --last;
+  std::erase_if(hits, [&](const LegHit& hit) { return bucket(hit) < last; });
+}
+
 // Keeps the best `count` of a list, best first, each document once.
 void KeepBest(std::vector<LegHit>& hits, size_t count) {
   // A document may stand twice (by its title and by its artist), equal.
+  if (hits.size() > kManyHits * count) DropWeak(hits, 2 * count);
   const size_t keep = std::min(hits.size(), 2 * count);
   std::nth_element(hits.begin(), hits.begin() + keep, hits.end(), Better);
   hits.resize(keep);
@@ -188,15 +211,27 @@ HitLists SegmentSearch::Names() {
 // where `collect`.
 void SegmentSearch::AccumulateTerm(uint32_t term, float weight, bool collect) {
   const TermPostings postings = lexical_.postings(term);
+  const size_t size = postings.docs.size();
   weight /= 255;
-  for (size_t i = 0; i < postings.docs.size(); ++i) {
-    float& score = scratch_.doc_scores[postings.docs[i]];
-    if (score == 0) {
-      if (!collect) continue;
-      scratch_.touched.push_back(postings.docs[i]);
+  if (!collect) {
+    for (size_t i = 0; i < size; ++i) {
+      float& score = scratch_.doc_scores[postings.docs[i]];
+      if (score != 0) score += weight * postings.impacts[i];
     }
+    return;
+  }
+  // Whether a document is new cannot be foretold: no branch.
+  std::vector<uint32_t>& touched = scratch_.touched;
+  size_t end = touched.size();
+  touched.resize(end + size);
+  for (size_t i = 0; i < size; ++i) {
+    const uint32_t doc = postings.docs[i];
+    float& score = scratch_.doc_scores[doc];
+    touched[end] = doc;
+    end += score == 0;
     score += weight * postings.impacts[i];
   }
+  touched.resize(end);
 }
 
 // The terms that are a query's word in another form, with the word itself, and

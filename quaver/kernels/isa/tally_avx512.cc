@@ -6,17 +6,43 @@
 namespace quaver {
 namespace {
 
+// Blocks that are added to together: a weight is spread once for all, and of
+// each bitmap a cache line is read at a time. The bitmaps are more streams than
+// the processor foresees.
+constexpr size_t kBlocks = 16;
+constexpr size_t kWordsAhead = 32;
+
+template <size_t kCount>
+void AddToBlocks(const uint32_t* const* bitmaps, const uint16_t* weights,
+                 size_t J, size_t block, uint16_t* scores) {
+  uint16_t* first = scores + block * kTallyBlock;
+  __m512i sums[kCount];
+  for (size_t b = 0; b < kCount; ++b) {
+    sums[b] = _mm512_loadu_si512(first + b * kTallyBlock);
+  }
+  for (size_t j = 0; j < J; ++j) {
+    const __m512i weight = _mm512_set1_epi16(static_cast<int16_t>(weights[j]));
+    const uint32_t* bits = bitmaps[j] + block;
+    _mm_prefetch(reinterpret_cast<const char*>(bits + kWordsAhead),
+                 _MM_HINT_T0);
+    for (size_t b = 0; b < kCount; ++b) {
+      sums[b] = _mm512_mask_add_epi16(sums[b], bits[b], sums[b], weight);
+    }
+  }
+  for (size_t b = 0; b < kCount; ++b) {
+    _mm512_storeu_si512(first + b * kTallyBlock, sums[b]);
+  }
+}
+
 void AddWeights(const uint32_t* const* bitmaps, const uint16_t* weights,
                 size_t J, size_t N, uint16_t* scores) {
-  for (size_t i = 0; i < N; i += kTallyBlock) {
-    __m512i sum = _mm512_loadu_si512(scores + i);
-    for (size_t j = 0; j < J; ++j) {
-      const __m512i weight =
-          _mm512_set1_epi16(static_cast<int16_t>(weights[j]));
-      sum =
-          _mm512_mask_add_epi16(sum, bitmaps[j][i / kTallyBlock], sum, weight);
-    }
-    _mm512_storeu_si512(scores + i, sum);
+  const size_t num_blocks = N / kTallyBlock;
+  size_t block = 0;
+  for (; block + kBlocks <= num_blocks; block += kBlocks) {
+    AddToBlocks<kBlocks>(bitmaps, weights, J, block, scores);
+  }
+  for (; block < num_blocks; ++block) {
+    AddToBlocks<1>(bitmaps, weights, J, block, scores);
   }
 }
 
