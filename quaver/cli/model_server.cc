@@ -68,13 +68,6 @@ void AddModelServerOptions(CLI::App& command, ModelServerOptions& options) {
                   "Of KServe's protocol; 0: any free one")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
-  auto* certificate =
-      command.add_option("--tls-cert", options.tls_certificate,
-                         "PEM file with the certificate of the HTTP ports");
-  auto* key =
-      command.add_option("--tls-key", options.tls_key, "PEM file with its key");
-  certificate->needs(key);
-  key->needs(certificate);
   command
       .add_option("--server-name", options.server_name,
                   "In KServe's metadata; some clients ask for triton")
@@ -113,7 +106,7 @@ absl::StatusOr<std::unique_ptr<ModelServer>> ModelServer::Start(
   }
   if (options.grpc.allow) {
     ASSIGN_OR_RETURN(server->grpc_,
-                     StartGrpc(options.grpc, options.address, config,
+                     StartGrpc(options.grpc, options.http.address, config,
                                server->models_, metrics));
   }
   return server;
@@ -139,14 +132,11 @@ absl::Status ModelServer::StartHttp(const KserveConfig& config,
   RegisterEmbeddings(router_, models_, bodies_);
   RegisterTeiEmbed(router_, models_, bodies_);
   CountRequests(router_, options_.access_log, metrics);
-  HttpServerConfig http{.address = options_.address,
-                        .port = options_.http_port,
-                        .handler_threads = kModelThreads};
+  HttpServerConfig http = options_.http.Config(options_.http_port);
+  http.handler_threads = kModelThreads;
   http.max_body_bytes = BodyReader::kMaxBytes;
   http.coded_bodies = true;
   http.on_refused = CountRefusals(metrics);
-  http.tls_certificate = options_.tls_certificate;
-  http.tls_key = options_.tls_key;
   auto started = HttpServer::Start(
       http, [this](HttpRequest& request) { return router_.Handle(request); });
   if (!started.ok()) return Annotate(started.status(), "--http-port");
@@ -163,11 +153,12 @@ std::string ModelServer::Greeting() const {
   std::string text;
   if (http_ != nullptr) {
     text += fmt::format("KServe models are on {}://{}:{}/v2\n",
-                        options_.scheme(), options_.address, http_->port());
+                        options_.http.scheme(), options_.http.address,
+                        http_->port());
   }
   if (grpc_.server != nullptr) {
-    text += fmt::format("KServe models are on grpc://{}:{}\n", options_.address,
-                        grpc_.server->port());
+    text += fmt::format("KServe models are on grpc://{}:{}\n",
+                        options_.http.address, grpc_.server->port());
   }
   return text;
 }

@@ -9,6 +9,7 @@
 
 #include "quaver/base/metrics.h"
 #include "quaver/base/status.h"
+#include "quaver/cli/http_options.h"
 #include "quaver/cli/repository_options.h"
 #include "quaver/cli/serve_grpc.h"
 #include "quaver/net/http_server.h"
@@ -23,10 +24,8 @@
 namespace quaver {
 
 struct ModelServerOptions {
-  std::string address = "127.0.0.1";
+  HttpOptions http;
   bool access_log = false;
-  std::string tls_certificate;  // PEM files of all HTTP ports but the metrics'
-  std::string tls_key;
   bool allow_http = true;
   int http_port = 8000;  // 0: any free one
   std::string server_name = "quaver";
@@ -36,12 +35,9 @@ struct ModelServerOptions {
   RepositoryOptions repository;
 
   bool allowed() const { return allow_http || grpc.allow; }
-  const char* scheme() const {
-    return tls_certificate.empty() ? "http" : "https";
-  }
 };
 
-// All but address and access_log.
+// All but http and access_log.
 void AddModelServerOptions(CLI::App& command, ModelServerOptions& options);
 
 // Answers from Start on; its models from the repository are ready later.

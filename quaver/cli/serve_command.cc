@@ -61,12 +61,9 @@ void StopServers(HttpServer& server, ModelServer* models, int deadline_ms) {
 
 absl::StatusOr<std::unique_ptr<HttpServer>> StartHttp(
     const ServeOptions& options, const Router& router, Metrics& metrics) {
-  HttpServerConfig config{.address = options.models.address,
-                          .port = options.port};
+  HttpServerConfig config = options.models.http.Config(options.port);
   config.handler_threads = options.threads;
   config.on_refused = CountRefusals(metrics);
-  config.tls_certificate = options.models.tls_certificate;
-  config.tls_key = options.models.tls_key;
   return HttpServer::Start(config, [&router](HttpRequest& request) {
     return router.Handle(request);
   });
@@ -84,7 +81,7 @@ absl::StatusOr<std::unique_ptr<AdminServer>> StartAdmin(
   auto admin = std::make_unique<AdminServer>();
   RegisterOperations(admin->router, {.ready = ready}, metrics);
   RegisterDashboard(admin->router);
-  const HttpServerConfig config{.address = options.models.address,
+  const HttpServerConfig config{.address = options.models.http.address,
                                 .port = options.metrics_port,
                                 .handler_threads = 1};
   auto started =
@@ -114,12 +111,12 @@ absl::Status RunServers(const ServeOptions& options, Lifecycle& lifecycle,
   }
   lifecycle.Started();
   std::cout << fmt::format("Quaver answers on {}://{}:{}/\n",
-                           options.models.scheme(), options.models.address,
-                           server.port());
+                           options.models.http.scheme(),
+                           options.models.http.address, server.port());
   if (models != nullptr) std::cout << models->Greeting();
   if (admin != nullptr) {
     std::cout << fmt::format("Metrics and the dashboard are on http://{}:{}/\n",
-                             options.models.address, admin->http->port());
+                             options.models.http.address, admin->http->port());
   }
   std::cout << std::flush;
   lifecycle.AwaitStop(options.stop);
@@ -192,8 +189,6 @@ void AddServeCommand(CLI::App& app, Action& action) {
       ->add_option("--corrector", options->corrector,
                    "Plan or folder of the spelling model; none: without")
       ->capture_default_str();
-  command->add_option("--address", options->models.address, "To listen on")
-      ->capture_default_str();
   command->add_option("--port", options->port, "0: any free one")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
@@ -208,6 +203,7 @@ void AddServeCommand(CLI::App& app, Action& action) {
                       "Origin whose pages may call the API, or *");
   command->add_flag("--access-log", options->models.access_log,
                     "Log a line a request");
+  AddHttpOptions(*command, options->models.http);
   AddModelServerOptions(*command, options->models);
   command->add_flag("--allow-metrics,!--no-metrics", options->allow_metrics,
                     "Serve metrics and a dashboard, on by default");
@@ -222,6 +218,7 @@ void AddServeCommand(CLI::App& app, Action& action) {
       throw CLI::RequiredError("--index or --model-repository");
     }
     action = [options] {
+      AllowOpenFiles();
       return options->index.empty() ? ServeModels(*options) : Serve(*options);
     };
   });
