@@ -63,6 +63,27 @@ install_model() {
   rm -rf build/fetch
 }
 
+# NVIDIA's load generator: from a client wheel that still carries it, with the
+# libraries that it is linked with. Needs build/venv-serving.
+install_perf_analyzer() {
+  install_packages libb64-0d
+  [ -x build/perf-analyzer/perf_analyzer ] && return 0
+  echo "setup: fetching perf_analyzer (tritonclient 2.49.0, 14 MB) and" \
+    "libcudart (nvidia-cuda-runtime-cu12, 3 MB)"
+  rm -rf build/fetch && mkdir -p build/fetch/wheel build/fetch/out
+  build/venv-serving/bin/pip download -q --disable-pip-version-check --no-deps \
+    -d build/fetch tritonclient==2.49.0 nvidia-cuda-runtime-cu12==12.9.79
+  for wheel in build/fetch/*.whl; do
+    python3 -m zipfile -e "$wheel" build/fetch/wheel
+  done
+  mv build/fetch/wheel/tritonclient-*.data/data/bin/perf_analyzer \
+    build/fetch/wheel/nvidia/cuda_runtime/lib/libcudart.so.12 build/fetch/out
+  chmod +x build/fetch/out/perf_analyzer
+  rm -rf build/perf-analyzer
+  mv build/fetch/out build/perf-analyzer
+  rm -rf build/fetch
+}
+
 case $level in
   build) install_packages $build_packages ;;
   test) install_packages $build_packages $test_packages
@@ -70,11 +91,13 @@ case $level in
   slow) install_packages $build_packages $test_packages $slow_packages
         make_venv build/venv tests/requirements.txt
         make_venv build/venv-slow tests/slow/requirements.txt
-        make_venv build/venv-serving bench/serving/requirements.txt ;;
+        make_venv build/venv-serving bench/serving/requirements.txt
+        install_perf_analyzer ;;
   bench) install_packages $build_packages
          make_venv build/venv-bench bench/requirements.txt ;;
   serving) install_packages $build_packages
-           make_venv build/venv-serving bench/serving/requirements.txt ;;
+           make_venv build/venv-serving bench/serving/requirements.txt
+           install_perf_analyzer ;;
   rivals) install_packages $build_packages $rival_packages
           make_venv build/venv-rivals bench/spelling/requirements.txt ;;
   *) echo "setup: $level is not build, test, slow, bench, serving or rivals" >&2

@@ -151,7 +151,7 @@ std::vector<const Kernels*> KernelsNamed(
   return found;
 }
 
-absl::Status CheckPaths(const CompileArguments& given) {
+absl::Status CheckArguments(const CompileArguments& given) {
   const CompileOptions& options = given.options;
   std::error_code error;
   if (!std::filesystem::is_directory(options.checkpoint, error)) {
@@ -162,6 +162,15 @@ absl::Status CheckPaths(const CompileArguments& given) {
   if (std::filesystem::exists(options.plan, error) && !given.force) {
     return absl::AlreadyExistsError(
         fmt::format("{}: is there already; --force replaces it", options.plan));
+  }
+  if (!options.calibration.cache.empty() && given.scales == "dynamic") {
+    return absl::InvalidArgumentError(
+        "--calibration-cache: holds fixed scales; choose --scales min-max, "
+        "percentile or entropy");
+  }
+  if (!given.timing_cache.empty() && given.level == 0) {
+    return absl::InvalidArgumentError(
+        "--timing-cache: level 0 times nothing; choose --level 1 or more");
   }
   return absl::OkStatus();
 }
@@ -199,7 +208,7 @@ absl::StatusOr<CompileReport> CompileShown(const CompileArguments& given,
 }
 
 absl::Status Compile(const CompileArguments& given) {
-  RETURN_IF_ERROR(CheckPaths(given));
+  RETURN_IF_ERROR(CheckArguments(given));
   CompileOptions options = OptionsOf(given);
   TimingCache cache;
   if (!given.timing_cache.empty()) {

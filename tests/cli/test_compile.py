@@ -205,6 +205,8 @@ def test_verify_compares_every_product_with_fp32(tmp_path):
     ([CORRECTOR, "--calibration", "none"], "none"),
     ([CORRECTOR, "--calibration", "/dev/null"], "one a line"),
     ([CORRECTOR, "--quality-data", "/dev/null"], "no queries"),
+    ([CORRECTOR, "--calibration-cache", "none"], "choose --scales"),
+    ([CORRECTOR, "--timing-cache", "none", "--level", 0], "choose --level"),
 ])
 def test_what_cannot_be_compiled_is_named(tmp_path, words, named):
     _, complained = run("compile", *words, "--out", tmp_path / "plan",
