@@ -232,7 +232,7 @@ ServableOr MakePython(const KserveModels& models,
   const ModelConfig& model = request.config;
   PythonConfig config;
   config.model_name = model.name;
-  config.version = request.version;
+  config.version = request.config.version;
   config.model_folder = request.model_folder;
   config.version_folder = request.version_folder;
   config.script = model.default_model_filename;

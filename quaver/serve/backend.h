@@ -23,7 +23,6 @@ struct BackendRequest {
   ModelConfig& completed;
   std::string model_folder;    // <repository>/<model>
   std::string version_folder;  // <repository>/<model>/<version>
-  int64_t version = 1;
 };
 
 // Loads a version. Called from several threads at once; what the request

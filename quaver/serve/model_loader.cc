@@ -153,8 +153,7 @@ absl::StatusOr<std::shared_ptr<Servable>> ModelLoader::MakeBackend(
   const BackendRequest request{.config = config,
                                .completed = completed,
                                .model_folder = model_folder,
-                               .version_folder = version_folder,
-                               .version = config.version};
+                               .version_folder = version_folder};
   ASSIGN_OR_RETURN(std::shared_ptr<Servable> servable,
                    backends_.factories.at(config.backend)(request));
   config = std::move(completed);
