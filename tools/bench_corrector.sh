@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The corrector's model against CTranslate2 and Transformers on the same weights.
+# The corrector's model against CTranslate2, ONNX Runtime and Transformers on the
+# same weights.
 # usage: tools/bench_corrector.sh [ROUNDS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,6 +12,6 @@ fi
 tools/setup.sh bench
 mkdir -p build/bench
 log=build/bench/corrector.log
-echo "bench: about three minutes a round; the table goes to $log too"
+echo "bench: several minutes a round; the table goes to $log too"
 build/venv-bench/bin/python -u bench/corrector/rivals.py \
   --model $model --rounds "${1:-2}" | tee $log

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Every quick test: the tree's shape, unit tests under ASan and UBSan (those of
-# libtorch's half of the trainer without), and the release binaries end to end. The last line counts what passed and was skipped.
+# libtorch's half of the trainer without), and the release binaries end to end.
+# The last line counts what passed and was skipped.
 set -eu
 cd "$(dirname "$0")/.."
 . tools/test_lib.sh

@@ -80,6 +80,26 @@ TEST(KserveRequestTest, ReadsEveryDatatypeThatJsonHas) {
   EXPECT_THAT(ReadData<double>("FP64", "[1]", "[1e300]"), ElementsAre(1e300));
 }
 
+TEST(KserveRequestTest, IntegersBeyond64BitsAreFloats) {
+  EXPECT_THAT(
+      ReadData<double>("FP64", "[6]",
+                       "[100000000000000000000,-9223372036854775809,"
+                       "18446744073709551616,18446744073709551615,1.5,1e2]"),
+      ElementsAre(1e20, -9223372036854775808.0, 18446744073709551616.0,
+                  18446744073709551616.0, 1.5, 100));
+  const auto request =
+      ParseJson(Input("BYTES", "[1]",
+                      R"("data":["\"100000000000000000000"],"x":1)"
+                      R"(00000000000000000000)"));
+  ASSERT_TRUE(request.ok()) << request.status();
+  EXPECT_THAT(request->inputs[0].strings,
+              ElementsAre("\"100000000000000000000"));
+  EXPECT_THAT(DataComplaint("UINT64", "[1]", "[18446744073709551616]"),
+              HasSubstr("UINT64"));
+  EXPECT_THAT(DataComplaint("FP64", "[1]", "[1000000000000000000000x]"),
+              HasSubstr("parse"));
+}
+
 TEST(KserveRequestTest, NestedAndFlatDataAreTheSame) {
   EXPECT_THAT(ReadData<int32_t>("INT32", "[2,2]", "[1,2,3,4]"),
               ElementsAre(1, 2, 3, 4));

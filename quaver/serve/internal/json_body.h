@@ -26,7 +26,8 @@ absl::Status NestingError();
 class JsonBody {
  public:
   // InvalidArgument for what is no JSON object, too large or nested too deep,
-  // and for numbers that no double or 64-bit integer holds.
+  // and for numbers that no double holds. Integers of more than 64 bits are
+  // doubles.
   absl::Status Parse(std::string_view text);
   simdjson::dom::object root() const { return root_; }
 
