@@ -1,26 +1,26 @@
-"""The corrector against CTranslate2 and Transformers: greedy, one core, by turns,
-on the same weights.
+"""The corrector against CTranslate2, ONNX Runtime and Transformers: greedy, one
+core, each in a process of its own, by turns, on the same weights.
 
 usage: rivals.py [--model DIR] [--queries FILE] [--rounds N] [--out DIR]
 By default bart-base's shape over-fitted to bench/corrector/pairs.tsv (`make
 bench-checkpoint`): weights that correct those hundred queries and nothing else.
-Checks that all answer alike before anything is timed. Text in, text out, batch
-1 and 16. Writes a Markdown table and JSON.
+Before anything is timed it says how many answers of each are ours in fp32; the
+fp32 rivals' all have to be. Text in, text out, batch 1 and 16. Writes a
+Markdown table and JSON.
 """
 import argparse
 import json
 import os
 import pathlib
-import shutil
 import statistics
 import subprocess
-import tempfile
-import time
+import sys
+
+import models
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 QUAVER = os.environ.get("QUAVER_BIN", str(ROOT / "build/release/quaver"))
-WORK = ROOT / "build/bench"
-MAX_TOKENS = 40
+WORK = models.WORK
 BATCH = 16
 TRANSFORMERS_QUERIES = 32  # it is slow
 
@@ -29,16 +29,44 @@ def percentile(times, share):
     return sorted(times)[int(share * (len(times) - 1))]
 
 
-def timed(answer, queries, batch):
-    """Milliseconds of each batch, and queries a second."""
-    times = []
-    for i in range(0, len(queries), batch):
-        start = time.perf_counter()
-        answer(queries[i:i + batch])
-        times.append(1e3 * (time.perf_counter() - start))
-    return {"p50_ms": percentile(times, 0.5), "p90_ms": percentile(times, 0.9),
-            "p99_ms": percentile(times, 0.99),
-            "queries_per_s": 1e3 * len(queries) / sum(times)}
+class Rival:
+    """A rival in a process of its own on our core; it sleeps until asked."""
+
+    def __init__(self, name, model):
+        self.name = name
+        self.process = subprocess.Popen(
+            [sys.executable, models.__file__, name, model], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.reply()
+
+    def reply(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.name}: its process has ended")
+        return json.loads(line)
+
+    def some(self, queries):
+        slow = self.name.startswith("Transformers")
+        return queries[:TRANSFORMERS_QUERIES] if slow else queries
+
+    def ask(self, queries, batch):
+        asked = {"queries": self.some(queries), "batch": batch}
+        print(json.dumps(asked), file=self.process.stdin, flush=True)
+        return self.reply()
+
+    def answers(self, queries, batch):
+        return self.ask(queries, batch)["answers"]
+
+    def timed(self, queries, batch):
+        times = self.ask(queries, batch)["times_ms"]
+        return {"p50_ms": percentile(times, 0.5),
+                "p90_ms": percentile(times, 0.9),
+                "p99_ms": percentile(times, 0.99),
+                "queries_per_s": 1e3 * len(self.some(queries)) / sum(times)}
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 def our_plan(model, precision, queries):
@@ -55,8 +83,8 @@ def our_plan(model, precision, queries):
 def ours(plan, queries):
     lines = subprocess.run(
         [QUAVER, "generate", "--model", plan, "--max-new-tokens",
-         str(MAX_TOKENS), "--json"], input="\n".join(queries) + "\n", text=True,
-        capture_output=True, check=True).stdout.splitlines()
+         str(models.MAX_TOKENS), "--json"], input="\n".join(queries) + "\n",
+        text=True, capture_output=True, check=True).stdout.splitlines()
     return [json.loads(line)["text"] for line in lines]
 
 
@@ -69,64 +97,33 @@ def ours_timed(plan, queries, batch, draft):
     return json.loads(line)
 
 
-def ctranslate2_model(folder, precision):
-    import ctranslate2
-    import transformers
-    converted = ROOT / "build/bench" / f"{folder.name}-ct2"
-    newest = (folder / "model.safetensors").stat().st_mtime
-    made = converted / "model.bin"
-    if not made.exists() or made.stat().st_mtime < newest:
-        # Its converter asks for what configurations of today leave out.
-        with tempfile.TemporaryDirectory() as copy:
-            shutil.copytree(folder, copy, dirs_exist_ok=True,
-                            ignore=shutil.ignore_patterns("checkpoint*"))
-            config = pathlib.Path(copy) / "config.json"
-            config.write_text(json.dumps({
-                **json.loads(config.read_text()), "normalize_before": False,
-                "normalize_embedding": True,
-                "static_position_embeddings": False}))
-            # And for a word for every row of the table.
-            loader = ctranslate2.converters.transformers.BartLoader
-            words = loader.get_vocabulary
-            loader.get_vocabulary = lambda self, model, tokenizer: (
-                (known := words(self, model, tokenizer)) + [
-                    f"<unused{i}>"
-                    for i in range(len(known), model.config.vocab_size)])
-            ctranslate2.converters.TransformersConverter(copy).convert(
-                str(converted), force=True)
-    translator = ctranslate2.Translator(
-        str(converted), compute_type=precision, inter_threads=1,
-        intra_threads=1)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+def compare(plans, rivals, queries):
+    """Says how many answers are ours in fp32; in fp32 all must be."""
+    wanted = ours(plans["fp32"], queries)
 
-    def answer(queries):
-        said = translator.translate_batch(
-            [tokenizer.convert_ids_to_tokens(tokenizer(query)["input_ids"])
-             for query in queries],
-            beam_size=1, max_decoding_length=MAX_TOKENS)
-        return [tokenizer.decode(
-            tokenizer.convert_tokens_to_ids(one.hypotheses[0]),
-            skip_special_tokens=True).strip() for one in said]
-    return answer
+    def count(name, answers):
+        same = sum(map(str.__eq__, answers, wanted))
+        print(f"{name}: {same} of {len(answers)} answers are ours in fp32",
+              flush=True)
+        if "fp32" in name and same < len(answers):
+            raise SystemExit(f"{name} answers otherwise")
+
+    count("Quaver int8", ours(plans["int8"], queries))
+    for rival in rivals:
+        for batch in (1, BATCH):
+            count(f"{rival.name}, batch {batch}",
+                  rival.answers(queries, batch))
 
 
-def transformers_model(folder):
-    import torch
-    import transformers
-    torch.set_num_threads(1)
-    model = transformers.BartForConditionalGeneration.from_pretrained(
-        folder, dtype=torch.float32).eval()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-
-    def answer(queries):
-        given = tokenizer(queries, return_tensors="pt", padding=True)
-        with torch.inference_mode():
-            said = model.generate(
-                given["input_ids"], attention_mask=given["attention_mask"],
-                num_beams=1, do_sample=False, max_new_tokens=MAX_TOKENS)
-        return [text.strip() for text in
-                tokenizer.batch_decode(said, skip_special_tokens=True)]
-    return answer
+def one_turn(plans, rivals, queries, batch):
+    """Each contestant's name and figures, one after the other."""
+    for precision, plan in plans.items():
+        for draft in ("input", "none"):
+            name = f"Quaver {precision}" + (
+                "" if draft == "input" else ", one token a pass")
+            yield name, ours_timed(plan, queries, batch, draft)
+    for rival in rivals:
+        yield rival.name, rival.timed(queries, batch)
 
 
 def main():
@@ -144,33 +141,16 @@ def main():
                for line in args.queries.read_text().splitlines()]
     plans = {precision: our_plan(args.model, precision, queries)
              for precision in ("fp32", "int8")}
-    rivals = {"CTranslate2 fp32": ctranslate2_model(args.model, "float32"),
-              "CTranslate2 int8": ctranslate2_model(args.model, "int8"),
-              "Transformers fp32": transformers_model(args.model)}
-    wanted = ours(plans["fp32"], queries)
-    same = {"Quaver int8": sum(map(str.__eq__, ours(plans["int8"], queries),
-                                   wanted))}
-    for name, answer in rivals.items():
-        some = queries[:TRANSFORMERS_QUERIES] if "Tr" in name[:2] else queries
-        same[name] = sum(answer([query])[0] == text
-                         for query, text in zip(some, wanted))
-        print(f"{name}: {same[name]} of {len(some)} answers are ours in fp32",
-              flush=True)
-    print(f"Quaver int8: {same['Quaver int8']} of {len(queries)}", flush=True)
+    rivals = [Rival(name, args.model) for name in models.RIVALS]
+    compare(plans, rivals, queries)
     runs = {}
-    for _ in range(args.rounds):
+    for turn in range(args.rounds):
+        print(f"round {turn + 1} of {args.rounds}", flush=True)
         for batch in (1, BATCH):
-            for precision, plan in plans.items():
-                for draft in ("input", "none"):
-                    name = f"Quaver {precision}" + (
-                        "" if draft == "input" else ", one token a pass")
-                    runs.setdefault((name, batch), []).append(
-                        ours_timed(plan, queries, batch, draft))
-            for name, answer in rivals.items():
-                some = (queries[:TRANSFORMERS_QUERIES] if "Tr" in name[:2]
-                        else queries)
-                runs.setdefault((name, batch), []).append(
-                    timed(answer, some, batch))
+            for name, figures in one_turn(plans, rivals, queries, batch):
+                runs.setdefault((name, batch), []).append(figures)
+    for rival in rivals:
+        rival.stop()
     report = []
     for (name, batch), rounds in runs.items():
         row = {"name": name, "batch": batch}
@@ -190,4 +170,5 @@ def main():
     print("\n".join(table))
 
 
-main()
+if __name__ == "__main__":
+    main()
