@@ -12,6 +12,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+QUAVER = ROOT / "build" / "release" / "quaver"
 MODEL = ROOT / "build" / "models" / "minilm"
 TEXTS, LONGEST = 1000, 256
 
@@ -26,11 +27,20 @@ def texts():
     return [" ".join(rng.choices(words, k=n)) for n in [0, LONGEST, *counts]]
 
 
-def embed(texts, isa=None):
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    """In fp32; the folder itself would be run in int8."""
+    path = tmp_path_factory.mktemp("plan") / "fp32.plan"
+    subprocess.run([QUAVER, "compile", MODEL, "--out", path, "--precision",
+                    "fp32", "--level", "0"], check=True, capture_output=True)
+    return path
+
+
+def embed(plan, texts, isa=None):
     out = subprocess.run(
-        [ROOT / "build" / "release" / "quaver", "embed", "--model", MODEL],
-        input="\n".join(texts) + "\n", capture_output=True, text=True,
-        check=True, env={"QUAVER_ISA": isa} if isa else None)
+        [QUAVER, "embed", "--model", plan], input="\n".join(texts) + "\n",
+        capture_output=True, text=True, check=True,
+        env={"QUAVER_ISA": isa} if isa else None)
     return numpy.array([json.loads(line) for line in out.stdout.splitlines()])
 
 
@@ -41,12 +51,12 @@ def expected(texts):
     return model.encode(texts, batch_size=1)
 
 
-def test_every_text(texts, expected):
-    found = embed(texts)
+def test_every_text(plan, texts, expected):
+    found = embed(plan, texts)
     assert found.shape == expected.shape
     assert numpy.abs(found - expected).max() <= 1e-5
 
 
-def test_avx2(texts, expected):
-    found = embed(texts[:200], isa="avx2")
+def test_avx2(plan, texts, expected):
+    found = embed(plan, texts[:200], isa="avx2")
     assert numpy.abs(found - expected[:200]).max() <= 1e-5
