@@ -30,7 +30,7 @@ run_unit_tests() {
     status=0
     UBSAN_OPTIONS=print_stacktrace=1 \
       TSAN_OPTIONS=suppressions="$PWD/tools/tsan.supp" \
-      timeout 900 "$binary" >"$log" 2>&1 ||
+      timeout 1800 "$binary" >"$log" 2>&1 ||
       status=$?
     passed=$((passed + $(tests_in "$log" PASSED)))
     skipped=$((skipped + $(tests_in "$log" SKIPPED)))
