@@ -83,7 +83,7 @@ struct HttpServer::Impl {
   asio::steady_timer accept_timer;
   int port = 0;
   bool stopped = false;
-  std::vector<std::thread> io_threads;
+  std::vector<std::thread> threads;
 };
 
 absl::Status HttpServer::Impl::LoadTls() {
@@ -213,7 +213,7 @@ void HttpServer::Impl::Stop(int deadline_ms) {
     shared.mutex.Await(&shared, &Shared::NoHandlers);
   }
   shared.io.stop();
-  for (std::thread& thread : io_threads) thread.join();
+  for (std::thread& thread : threads) thread.join();
 }
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
@@ -226,7 +226,7 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
   RETURN_IF_ERROR(impl->Listen());
   impl->Accept();
   for (int i = 0; i < checked.io_threads + checked.handler_threads; ++i) {
-    impl->io_threads.emplace_back([raw = impl.get()] { raw->RunIo(); });
+    impl->threads.emplace_back([raw = impl.get()] { raw->RunIo(); });
   }
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
 }

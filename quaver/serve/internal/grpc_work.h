@@ -15,7 +15,7 @@
 #include "quaver/base/metrics.h"
 #include "quaver/base/mutex.h"
 #include "quaver/base/status.h"
-#include "quaver/net/worker_pool.h"
+#include "quaver/serve/internal/worker_pool.h"
 
 namespace quaver {
 

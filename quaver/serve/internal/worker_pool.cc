@@ -1,5 +1,5 @@
 // See worker_pool.h.
-#include "quaver/net/worker_pool.h"
+#include "quaver/serve/internal/worker_pool.h"
 
 #include "quaver/base/check.h"
 
