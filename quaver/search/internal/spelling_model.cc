@@ -7,6 +7,8 @@
 #include <cstring>
 #include <map>
 
+#include "quaver/sched/tensors.h"
+
 namespace quaver {
 namespace {
 
@@ -29,15 +31,6 @@ Tensor Number(const char* name, int32_t value) {
   return tensor;
 }
 
-template <typename T>
-std::vector<T> Values(const Tensor& tensor) {
-  std::vector<T> values(tensor.raw.size() / sizeof(T));
-  if (!values.empty()) {
-    std::memcpy(values.data(), tensor.raw.data(), values.size() * sizeof(T));
-  }
-  return values;
-}
-
 }  // namespace
 
 absl::StatusOr<ModelOpinion> AskModel(Servable& model, const std::string& text,
@@ -55,10 +48,10 @@ absl::StatusOr<ModelOpinion> AskModel(Servable& model, const std::string& text,
         fmt::format("the corrector's model did not answer {}", name));
   }
   ModelOpinion opinion;
-  const auto scores = Values<float>(*by_name["SCORE"]);
-  const auto passes = Values<int32_t>(*by_name["PASSES"]);
+  const auto scores = ValuesOf<float>(*by_name["SCORE"]);
+  const auto passes = ValuesOf<int32_t>(*by_name["PASSES"]);
   const auto& texts = by_name["CORRECTED"]->strings;
-  opinion.draft_scores = Values<float>(*by_name["DRAFT_SCORE"]);
+  opinion.draft_scores = ValuesOf<float>(*by_name["DRAFT_SCORE"]);
   if (scores.size() != texts.size() || passes.size() != 1 ||
       opinion.draft_scores.size() != drafts.size()) {
     return absl::InternalError(
