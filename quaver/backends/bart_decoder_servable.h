@@ -45,6 +45,9 @@ class BartDecoderServable : public Servable {
   absl::StatusOr<Tensors> Infer(const Tensors& request,
                                 const CallOptions& options,
                                 CallTimes* times) override;
+  absl::Status Resize(int num_instances) override {
+    return bart_->Resize(num_instances);
+  }
 
  private:
   struct Question;

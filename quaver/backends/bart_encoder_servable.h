@@ -42,6 +42,9 @@ class BartEncoderServable : public Servable {
   absl::StatusOr<Tensors> Infer(const Tensors& request,
                                 const CallOptions& options,
                                 CallTimes* times) override;
+  absl::Status Resize(int num_instances) override {
+    return bart_->Resize(num_instances);
+  }
 
  private:
   explicit BartEncoderServable(std::unique_ptr<BartInstances> bart)

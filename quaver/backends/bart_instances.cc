@@ -43,20 +43,39 @@ BartInstances::BartInstances(const BartNetworkConfig& config,
                              std::unique_ptr<const BartModel> model)
     : model_(std::move(model)),
       max_tokens_(std::min(config.max_tokens, model_->config().max_positions)),
-      pool_(
-          {.num_instances = config.num_instances == 0
-                                ? DefaultInstances(config.threads_per_instance)
-                                : config.num_instances,
-           .max_waiting = config.max_waiting}) {
+      threads_per_instance_(config.threads_per_instance),
+      cores_(config.cores),
+      pool_({.num_instances = CountOf(config.num_instances),
+             .max_waiting = config.max_waiting}),
+      instances_(MakeInstances(CountOf(config.num_instances))) {}
+
+int BartInstances::CountOf(int num_instances) const {
+  return num_instances == 0 ? DefaultInstances(threads_per_instance_)
+                            : num_instances;
+}
+
+BartInstances::Instances BartInstances::MakeInstances(int count) const {
   const auto rows = static_cast<size_t>(max_tokens_);
-  for (int i = 0; i < pool_.num_instances(); ++i) {
-    const TeamConfig team = InstanceTeam(
-        i, pool_.num_instances(), config.threads_per_instance, config.cores);
-    BartInstance instance{BartWorkspace(*model_, rows, team),
-                          BartCache(*model_, {rows, rows}), std::nullopt};
-    if (!team.cores.empty()) instance.core = team.cores.front();
-    instances_.push_back(std::move(instance));
+  Instances instances;
+  for (int i = 0; i < count; ++i) {
+    const TeamConfig team =
+        InstanceTeam(i, count, threads_per_instance_, cores_);
+    instances.push_back(std::make_shared<BartInstance>(
+        BartWorkspace(*model_, rows, team), BartCache(*model_, {rows, rows}),
+        std::nullopt));
+    if (!team.cores.empty()) instances.back()->core = team.cores.front();
   }
+  return instances;
+}
+
+void BartInstances::SetInstances(Instances instances) {
+  const MutexLock lock(&mutex_);
+  instances_.swap(instances);
+}
+
+std::shared_ptr<BartInstance> BartInstances::InstanceOf(int index) const {
+  const MutexLock lock(&mutex_);
+  return instances_[static_cast<size_t>(index)];
 }
 
 absl::Status BartInstances::Run(
@@ -66,12 +85,25 @@ absl::Status BartInstances::Run(
   ASSIGN_OR_RETURN(const auto lease, pool_.Acquire(options.deadline_us));
   if (times != nullptr) times->queue_us += stopwatch.LapUs();
   RETURN_IF_ERROR(CheckWanted(options, Clock::Real().NowUs()));
-  BartInstance& instance = instances_[static_cast<size_t>(lease.index())];
+  const std::shared_ptr<BartInstance> instance = InstanceOf(lease.index());
   std::optional<ScopedPin> pin;
-  if (instance.core) pin.emplace(*instance.core);
-  const absl::Status status = body(instance);
+  if (instance->core) pin.emplace(*instance->core);
+  const absl::Status status = body(*instance);
   if (times != nullptr) times->compute_us += stopwatch.LapUs();
   return status;
+}
+
+absl::Status BartInstances::Resize(int num_instances) {
+  if (num_instances < 0) {
+    return absl::InvalidArgumentError("the number of instances is negative");
+  }
+  const MutexLock resizing(&resizing_);
+  const int wanted = CountOf(num_instances);
+  Instances instances = MakeInstances(wanted);
+  if (wanted < pool_.num_instances()) pool_.Resize(wanted);
+  SetInstances(std::move(instances));
+  pool_.Resize(wanted);
+  return absl::OkStatus();
 }
 
 }  // namespace quaver

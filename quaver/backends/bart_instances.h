@@ -14,6 +14,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+
+#include "quaver/base/mutex.h"
 #include "quaver/base/status.h"
 #include "quaver/engine/bart.h"
 #include "quaver/sched/call.h"
@@ -54,16 +57,31 @@ class BartInstances {
   // error: Unavailable when the line is full, and DeadlineExceeded or Cancelled
   // for what nobody wants any more when its turn comes. `times` may be null.
   absl::Status Run(const CallOptions& options, CallTimes* times,
-                   const std::function<absl::Status(BartInstance&)>& body);
+                   const std::function<absl::Status(BartInstance&)>& body)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // As Servable's: all workspaces are made anew, those in use go with their
+  // call.
+  absl::Status Resize(int num_instances) ABSL_LOCKS_EXCLUDED(mutex_, resizing_);
 
  private:
+  using Instances = std::vector<std::shared_ptr<BartInstance>>;
   BartInstances(const BartNetworkConfig& config,
                 std::unique_ptr<const BartModel> model);
+  int CountOf(int num_instances) const;  // 0: by cores
+  Instances MakeInstances(int count) const;
+  void SetInstances(Instances instances) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::shared_ptr<BartInstance> InstanceOf(int index) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
-  std::unique_ptr<const BartModel> model_;
+  const std::unique_ptr<const BartModel> model_;
   const int max_tokens_;
+  const int threads_per_instance_;
+  const std::vector<int> cores_;
   InstancePool pool_;
-  std::vector<BartInstance> instances_;
+  Mutex resizing_;  // one at a time; held while workspaces are made
+  mutable Mutex mutex_;
+  Instances instances_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace quaver

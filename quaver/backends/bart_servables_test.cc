@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -196,6 +197,25 @@ TEST_F(BartServablesTest, RefusesWhatNobodyWants) {
           ->Infer({states[0], Numbers("DECODER_INPUT_IDS", {1, 1}, {2})},
                   {.deadline_us = 0}, nullptr)
           .status()));
+}
+
+TEST_F(BartServablesTest, AChangedCountChangesNoAnswer) {
+  const Tensors request = {Numbers("INPUT_IDS", {1, 4}, {0, 7, 9, 2})};
+  const auto before = encoder_->Infer(request);
+  ASSERT_TRUE(before.ok()) << before.status();
+  std::thread caller([&] {
+    for (int i = 0; i < 50; ++i) {
+      const auto states = encoder_->Infer(request);
+      ASSERT_TRUE(states.ok()) << states.status();
+      EXPECT_EQ((*states)[0].raw, (*before)[0].raw);
+    }
+  });
+  for (const int count : {3, 1, 2, 0}) {
+    EXPECT_TRUE(encoder_->Resize(count).ok());
+    EXPECT_TRUE(decoder_->Resize(count).ok());
+  }
+  caller.join();
+  EXPECT_FALSE(encoder_->Resize(-1).ok());
 }
 
 TEST_F(BartServablesTest, ChecksItsConfig) {

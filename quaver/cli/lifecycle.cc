@@ -2,8 +2,10 @@
 #include "quaver/cli/lifecycle.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <ctime>
 #include <utility>
 
@@ -30,13 +32,39 @@ Lifecycle::Lifecycle() {
   sigaddset(&signals_, SIGINT);
   sigaddset(&signals_, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+  start_watcher_ = std::thread(&Lifecycle::WatchStart, this);
+}
+
+Lifecycle::~Lifecycle() {
+  phase_ = Phase::kStopping;
+  start_watcher_.join();
+}
+
+void Lifecycle::WatchStart() {
+  constexpr timespec kPeriod = {.tv_sec = 0, .tv_nsec = 20'000'000};
+  while (phase_ == Phase::kStarting) {
+    const int signal = sigtimedwait(&signals_, nullptr, &kPeriod);
+    if (signal < 0) continue;
+    Phase starting = Phase::kStarting;
+    if (phase_.compare_exchange_strong(starting, Phase::kStopping)) {
+      LogInfo("signal {} while starting: the end", signal);
+      std::_Exit(0);
+    }
+    kill(getpid(), signal);  // AwaitStop's
+  }
 }
 
 std::function<absl::Status()> Lifecycle::Ready(
     std::function<absl::Status()> ready) const {
   return [this, ready = std::move(ready)] {
-    if (!started_) return absl::UnavailableError("the server is starting");
-    if (stopping_) return absl::UnavailableError("the server is stopping");
+    switch (phase_) {
+      case Phase::kStarting:
+        return absl::UnavailableError("the server is starting");
+      case Phase::kStopping:
+        return absl::UnavailableError("the server is stopping");
+      case Phase::kStarted:
+        break;
+    }
     return ready ? ready() : absl::OkStatus();
   };
 }
@@ -44,7 +72,7 @@ std::function<absl::Status()> Lifecycle::Ready(
 void Lifecycle::AwaitStop(const StopOptions& options) {
   int signal = 0;
   sigwait(&signals_, &signal);
-  stopping_ = true;
+  phase_ = Phase::kStopping;
   if (signal == SIGTERM && options.drain_secs > 0) {
     LogInfo("signal {}: not ready any more, requests are taken for {} s",
             signal, options.drain_secs);

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <csignal>
 #include <functional>
+#include <thread>
 
 #include <CLI/CLI.hpp>
 
@@ -21,11 +22,13 @@ struct StopOptions {
 
 void AddStopOptions(CLI::App& command, StopOptions& options);
 
-// Blocks SIGINT and SIGTERM in all threads made after construction. One a
-// process.
+// Blocks SIGINT and SIGTERM in all threads made after construction. A signal
+// that comes before Started ends the process at once with status 0: nobody
+// counts on it yet, and a model may take minutes to load. One a process.
 class Lifecycle {
  public:
   Lifecycle();
+  ~Lifecycle();
 
   // Unavailable before Started and once a signal came, else what `ready` says;
   // null: OK. Outlived by this.
@@ -33,16 +36,19 @@ class Lifecycle {
       std::function<absl::Status()> ready = nullptr) const;
 
   // Every port answers.
-  void Started() { started_ = true; }
+  void Started() { phase_ = Phase::kStarted; }
 
   // Blocks until new requests are to be refused: after SIGINT at once, after
   // SIGTERM when the drain time is over or another signal comes.
   void AwaitStop(const StopOptions& options);
 
  private:
+  enum class Phase { kStarting, kStarted, kStopping };
+  void WatchStart();
+
   sigset_t signals_;
-  std::atomic<bool> started_ = false;
-  std::atomic<bool> stopping_ = false;
+  std::atomic<Phase> phase_ = Phase::kStarting;
+  std::thread start_watcher_;
 };
 
 }  // namespace quaver

@@ -2,6 +2,7 @@
 #include "quaver/sched/instances.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "quaver/base/check.h"
 #include "quaver/base/workers.h"
@@ -9,17 +10,31 @@
 namespace quaver {
 
 InstancePool::InstancePool(const InstancePoolConfig& config, const Clock& clock)
-    : num_instances_(config.num_instances == 0 ? AvailableCores()
-                                               : config.num_instances),
-      max_waiting_(config.max_waiting),
-      clock_(clock) {
-  QUAVER_CHECK(num_instances_ > 0 && max_waiting_ >= 0);
-  for (int i = num_instances_ - 1; i >= 0; --i) free_.push_back(i);
+    : max_waiting_(config.max_waiting), clock_(clock) {
+  QUAVER_CHECK(max_waiting_ >= 0);
+  Resize(config.num_instances);
 }
 
 InstancePool::~InstancePool() {
   const MutexLock lock(&mutex_);
   QUAVER_CHECK(free_.size() == static_cast<size_t>(num_instances_));
+}
+
+int InstancePool::num_instances() const {
+  const MutexLock lock(&mutex_);
+  return num_instances_;
+}
+
+void InstancePool::Resize(int num_instances) {
+  QUAVER_CHECK(num_instances >= 0);
+  const int wanted = num_instances == 0 ? AvailableCores() : num_instances;
+  const MutexLock lock(&mutex_);
+  const int before = std::exchange(num_instances_, wanted);
+  for (int i = wanted - 1; i >= before; --i) Give(i);
+  const auto num_free = static_cast<int>(
+      std::erase_if(free_, [&](int index) { return index >= wanted; }));
+  num_unwanted_ = std::max(0, before - wanted) - num_free;
+  mutex_.Await(this, &InstancePool::HasNoneUnwanted);
 }
 
 InstancePool::Lease::~Lease() {
@@ -59,6 +74,14 @@ absl::StatusOr<InstancePool::Lease> InstancePool::Acquire(int64_t deadline_us) {
 
 void InstancePool::Release(int index) {
   const MutexLock lock(&mutex_);
+  if (index < num_instances_) {
+    Give(index);
+  } else {
+    --num_unwanted_;
+  }
+}
+
+void InstancePool::Give(int index) {
   if (line_.empty()) {
     free_.push_back(index);
     return;

@@ -1,8 +1,10 @@
-// A fixed number of instances that callers take turns with.
+// Instances that callers take turns with.
 //
 // Law: a free instance is given at once; otherwise callers wait in the order
 // they came, at most `max_waiting` of them, each until its deadline. An
-// instance that is given back goes to the first in the line.
+// instance that is given back goes to the first in the line. Resize takes
+// effect at once: so do new instances, and one that is not wanted any more is
+// not given again.
 //
 //   ASSIGN_OR_RETURN(const auto lease, pool.Acquire());
 //   model.Encode(batch, workspaces[lease.index()], embeddings);
@@ -53,7 +55,10 @@ class InstancePool {
                         const Clock& clock = Clock::Real());
   ~InstancePool();
 
-  int num_instances() const { return num_instances_; }
+  int num_instances() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // 0: AvailableCores(). Blocks until those that are not wanted any more are
+  // given back. One at a time. REQUIRES: num_instances >= 0.
+  void Resize(int num_instances) ABSL_LOCKS_EXCLUDED(mutex_);
   // Callers in line now.
   int num_waiting() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -68,12 +73,18 @@ class InstancePool {
     bool Served() const { return index >= 0; }
   };
   void Release(int index) ABSL_LOCKS_EXCLUDED(mutex_);
+  // To the first in the line, or among the free.
+  void Give(int index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HasNoneUnwanted() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return num_unwanted_ == 0;
+  }
 
-  const int num_instances_;
   const int max_waiting_;
   const Clock& clock_;
   mutable Mutex mutex_;
+  int num_instances_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<int> free_ ABSL_GUARDED_BY(mutex_);  // last used at the end
+  int num_unwanted_ ABSL_GUARDED_BY(mutex_) = 0;   // leased, by Resize
   std::deque<Waiter*> line_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -1,5 +1,6 @@
 // Tests of the registry and of the instance pool's law.
 #include <atomic>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -113,6 +114,42 @@ TEST(InstancePoolTest, GivesUpAtTheDeadline) {
   EXPECT_EQ(pool.num_waiting(), 0);
 }
 
+TEST(InstancePoolTest, GivesNewInstancesToTheLine) {
+  InstancePool pool({.num_instances = 1});
+  const auto lease = pool.Acquire();
+  ASSERT_TRUE(lease.ok());
+  int index = -1;
+  std::thread waiter([&] {
+    const auto own = pool.Acquire();
+    ASSERT_TRUE(own.ok());
+    index = own->index();
+  });
+  AwaitLine(pool, 1);
+  pool.Resize(2);
+  waiter.join();  // while the first one is still leased
+  EXPECT_EQ(index, 1);
+  EXPECT_EQ(pool.num_instances(), 2);
+}
+
+TEST(InstancePoolTest, DoesNotGiveAgainWhatIsNotWantedAnyMore) {
+  InstancePool pool({.num_instances = 2});
+  std::atomic<bool> is_resized = false;
+  const auto first = pool.Acquire();
+  auto second = std::make_optional(pool.Acquire());
+  ASSERT_TRUE(first.ok() && second->ok());
+  std::thread resizer([&] {
+    pool.Resize(1);
+    is_resized = true;
+  });
+  while (pool.num_instances() != 1) std::this_thread::yield();
+  EXPECT_FALSE(is_resized);  // the second is in use
+  second.reset();
+  resizer.join();
+  EXPECT_FALSE(pool.Acquire(Clock::Real().NowUs()).ok());
+  pool.Resize(0);
+  EXPECT_EQ(pool.num_instances(), AvailableCores());
+}
+
 TEST(InstancePoolTest, NeverGivesAnInstanceTwice) {
   constexpr int kInstances = 3;
   InstancePool pool({.num_instances = kInstances});
@@ -129,6 +166,7 @@ TEST(InstancePoolTest, NeverGivesAnInstanceTwice) {
       }
     });
   }
+  for (int i = 0; i < 200; ++i) pool.Resize(1 + i % kInstances);
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(collisions, 0);
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace quaver {
 namespace {
@@ -72,17 +73,17 @@ absl::Status RunSteps(KserveModel& model, const InferCaller& caller,
   return absl::OkStatus();
 }
 
-void AddTimes(const InferTimes& times, HttpResponse& response) {
-  const auto add = [&](const char* name, int64_t us) {
-    response.headers.emplace_back(
-        name, fmt::format("{:.3f}", static_cast<double>(us) * 1e-3));
-  };
-  add("X-Total-Time", times.total_us);
-  add("X-Queue-Time", times.queue_us);
-  add("X-Inference-Time", times.infer_us);
-}
-
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> TimingFields(
+    const InferTimes& times) {
+  const auto milliseconds = [](int64_t us) {
+    return fmt::format("{:.3f}", static_cast<double>(us) * 1e-3);
+  };
+  return {{"X-Total-Time", milliseconds(times.total_us)},
+          {"X-Queue-Time", milliseconds(times.queue_us)},
+          {"X-Inference-Time", milliseconds(times.infer_us)}};
+}
 
 absl::StatusOr<InferTimes> RunInfer(KserveModel& model,
                                     const InferCaller& caller,
@@ -145,7 +146,9 @@ HttpResponse CallModel(KserveModel& model, const HttpRequest& request,
       {.received_us = request.received_us, .cancelled = request.gone.get()},
       protocol.read, write, clock);
   if (!times.ok()) return protocol.write_error(times.status());
-  AddTimes(*times, response);
+  for (auto& field : TimingFields(*times)) {
+    response.headers.push_back(std::move(field));
+  }
   return response;
 }
 

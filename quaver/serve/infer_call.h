@@ -4,6 +4,9 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 
@@ -45,6 +48,11 @@ absl::StatusOr<Tensors> InferCounted(KserveModel& model, const Tensors& request,
                                      CallTimes* times,
                                      const Clock& clock = Clock::Real());
 
+// X-Total-Time, X-Queue-Time and X-Inference-Time, in milliseconds: what the
+// answer of a model carries.
+std::vector<std::pair<std::string, std::string>> TimingFields(
+    const InferTimes& times);
+
 // How a protocol over HTTP puts a question and an answer.
 struct InferProtocol {
   // The inputs have the servable's shapes.
@@ -55,8 +63,7 @@ struct InferProtocol {
   std::function<HttpResponse(const absl::Status&)> write_error;
 };
 
-// RunInfer for HTTP. The answer of a model carries X-Total-Time, X-Queue-Time
-// and X-Inference-Time, in milliseconds.
+// RunInfer for HTTP. The answer of a model carries TimingFields.
 HttpResponse CallModel(KserveModel& model, const HttpRequest& request,
                        const InferProtocol& protocol,
                        const Clock& clock = Clock::Real());

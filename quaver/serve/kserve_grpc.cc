@@ -39,9 +39,10 @@ class InferMethods {
     ModelInferRequest request;
     ModelInferResponse response;
     ByteBuffer answer;
-    absl::Status status = Ask(bytes, caller, request, response,
-                              [&] { answer = WriteMessage(response); });
-    return {std::move(status), std::move(answer)};
+    const auto times = Ask(bytes, caller, request, response,
+                           [&] { answer = WriteMessage(response); });
+    if (!times.ok()) return {times.status(), {}};
+    return {absl::OkStatus(), std::move(answer), *times};
   }
 
   GrpcAnswer InferOfStream(const ByteBuffer& bytes, const InferCaller& caller) {
@@ -49,20 +50,22 @@ class InferMethods {
     ModelStreamInferResponse response;
     ByteBuffer answer;
     ModelInferResponse& inferred = *response.mutable_infer_response();
-    const absl::Status status = Ask(bytes, caller, request, inferred, [&] {
+    const auto times = Ask(bytes, caller, request, inferred, [&] {
       (*inferred.mutable_parameters())[kFinal].set_bool_param(true);
       answer = WriteMessage(response);
     });
-    if (!status.ok()) return StreamError(status, request.id());
+    if (!times.ok()) return StreamError(times.status(), request.id());
     return {absl::OkStatus(), std::move(answer)};
   }
 
  private:
   // `write` is called when `response` is there; its time counts as the
   // answer's.
-  absl::Status Ask(const ByteBuffer& bytes, const InferCaller& caller,
-                   ModelInferRequest& request, ModelInferResponse& response,
-                   absl::FunctionRef<void()> write) {
+  absl::StatusOr<InferTimes> Ask(const ByteBuffer& bytes,
+                                 const InferCaller& caller,
+                                 ModelInferRequest& request,
+                                 ModelInferResponse& response,
+                                 absl::FunctionRef<void()> write) {
     ASSIGN_OR_RETURN(const GrpcBody body,
                      bodies_.Open(bytes, caller.deadline_us));
     RETURN_IF_ERROR(ParseMessage(body.bytes, request));
@@ -70,14 +73,12 @@ class InferMethods {
         const std::shared_ptr<KserveModel> model,
         FindModel(models_, request.model_name(), request.model_version()));
     return RunInfer(
-               *model, caller,
-               [&] { return ReadGrpcRequest(request, model->config); },
-               [&](const InferRequest& asked, const Tensors& outputs) {
-                 WriteGrpcAnswer(model->config, asked, outputs, response);
-                 write();
-                 return absl::OkStatus();
-               })
-        .status();
+        *model, caller, [&] { return ReadGrpcRequest(request, model->config); },
+        [&](const InferRequest& asked, const Tensors& outputs) {
+          WriteGrpcAnswer(model->config, asked, outputs, response);
+          write();
+          return absl::OkStatus();
+        });
   }
 
   const KserveModels& models_;

@@ -32,7 +32,8 @@ struct KserveGrpcConfig {
 // inference.GRPCInferenceService. Shared memory, trace and log settings answer
 // UNIMPLEMENTED.
 //
-// An inference answers in raw_output_contents. The earlier of the call's
+// An inference answers in raw_output_contents, its metadata tell the times that
+// HTTP's headers do (infer_call.h). The earlier of the call's
 // deadline and the parameter `timeout` is the model's deadline; a client that
 // cancels or leaves cancels the work for it. When too many calls or bytes wait,
 // further ones are UNAVAILABLE at once. Requests above 1 MiB are worked on two

@@ -1,6 +1,8 @@
 // Tests of the calls, over a server in this process and gRPC's own client.
 #include "quaver/serve/kserve_grpc.h"
 
+#include <map>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -96,6 +98,30 @@ TEST_F(KserveGrpcTest, Infers) {
   raw.mutable_inputs(0)->clear_contents();
   raw.add_raw_input_contents(std::string("\x02\0\0\0ab", 6));
   EXPECT_EQ(Echo(Infer(raw)), "ab");
+}
+
+TEST_F(KserveGrpcTest, AnAnswersMetadataTellItsTimes) {
+  const auto fields = [&](const char* text) {
+    grpc::ClientContext context;
+    SetPatience(context);
+    ModelInferResponse response;
+    (void)stub_->ModelInfer(&context, Request(text), &response);
+    std::map<std::string, double> milliseconds;
+    for (const auto& [name, value] : context.GetServerInitialMetadata()) {
+      const std::string field(name.data(), name.size());
+      if (field.starts_with("x-")) {
+        milliseconds[field] =
+            std::stod(std::string(value.data(), value.size()));
+      }
+    }
+    return milliseconds;
+  };
+  auto times = fields("a");
+  EXPECT_EQ(times.size(), 3);
+  EXPECT_GT(times["x-total-time"], 0);
+  EXPECT_GE(times["x-total-time"],
+            times["x-queue-time"] + times["x-inference-time"] - 0.002);
+  EXPECT_TRUE(fields("fail").empty());
 }
 
 TEST_F(KserveGrpcTest, LargeTensorsGoBothWays) {

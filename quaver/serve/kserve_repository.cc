@@ -15,9 +15,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr char kFilePrefix[] = "file:";
-constexpr char kNotAllowed[] =
-    "explicit model load / unload is not allowed: the server was started with "
-    "another --model-control-mode";
 
 // The value of a base64 character, -1 for one that is none.
 int Base64Value(char c) {
@@ -173,17 +170,16 @@ void RegisterRepository(Router& router, ModelRepository* repository,
     });
   }
   // No Retry-After: asking again does not help.
-  const auto refuse = [](const HttpRequest&) {
-    return KserveError(503, kNotAllowed);
+  const absl::Status allowed = CheckExplicit(repository);
+  const auto refuse = [allowed](const HttpRequest&) {
+    return KserveError(503, Message(allowed));
   };
   const auto refuse_repository = [](const HttpRequest&) {
     return KserveError(501, "'repository_name' specification is not supported");
   };
-  const bool allowed =
-      repository != nullptr && repository->control() == ModelControl::kExplicit;
   const auto add = [&](const std::string& suffix, Action* action) {
     Router::Handler handler = refuse;
-    if (allowed) {
+    if (allowed.ok()) {
       handler = [=, &bodies](const HttpRequest& request) {
         return action(*repository, bodies, request);
       };

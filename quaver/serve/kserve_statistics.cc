@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "quaver/serve/internal/latency_bounds.h"
+
 namespace quaver {
 namespace {
 
@@ -13,11 +15,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::array<const char*, 4> kReasons = {"REJECTED", "CANCELED",
                                                  "BACKEND", "OTHER"};
-
-// Upper bounds in seconds: dense where a keystroke's budget is spent.
-const std::vector<double> kLatencyBounds = {
-    0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01,
-    0.015,  0.025,   0.05,   0.1,   0.25,  0.5,   1,     2.5};
 
 double Seconds(int64_t us) { return static_cast<double>(us) * 1e-6; }
 

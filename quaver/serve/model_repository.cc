@@ -107,12 +107,18 @@ absl::Status ModelRepository::LoadAtStart() {
   return LoadAll(names);
 }
 
-absl::Status ModelRepository::CheckControl(const std::string& name) const {
-  if (config_.control != ModelControl::kExplicit) {
-    return absl::UnavailableError(
-        "explicit model load / unload is not allowed: the server was started "
-        "with another --model-control-mode");
+absl::Status CheckExplicit(const ModelRepository* repository) {
+  if (repository != nullptr &&
+      repository->control() == ModelControl::kExplicit) {
+    return absl::OkStatus();
   }
+  return absl::UnavailableError(
+      "explicit model load / unload is not allowed: the server was started "
+      "with another --model-control-mode");
+}
+
+absl::Status ModelRepository::CheckControl(const std::string& name) const {
+  RETURN_IF_ERROR(CheckExplicit(this));
   if (!models_.IsOwn(name)) return absl::OkStatus();
   return absl::InvalidArgumentError(
       fmt::format("model '{}' is the server's own and stays as it is", name));

@@ -181,4 +181,8 @@ class ModelRepository {
   std::thread poller_;
 };
 
+// Unavailable where nobody may ask for a load or an unload: outside of
+// kExplicit, and without a repository (null).
+absl::Status CheckExplicit(const ModelRepository* repository);
+
 }  // namespace quaver

@@ -17,14 +17,10 @@
 #include "quaver/base/process_usage.h"
 #include "quaver/net/static_files.h"
 #include "quaver/serve/internal/dashboard_files.h"
+#include "quaver/serve/internal/latency_bounds.h"
 
 namespace quaver {
 namespace {
-
-// Upper bounds in seconds: dense where a keystroke's budget is spent.
-const std::vector<double> kLatencyBounds = {0.0005, 0.001, 0.002, 0.003, 0.005,
-                                            0.0075, 0.01,  0.015, 0.025, 0.05,
-                                            0.1,    0.25,  0.5,   1};
 
 // Keeps the handles: asking the registry for a series takes longer.
 class RequestMetrics {

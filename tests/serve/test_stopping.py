@@ -1,7 +1,9 @@
 """How the server ends: drained, with its last answers, or by force."""
 import http.client
 import json
+import pathlib
 import signal
+import subprocess
 import threading
 import time
 
@@ -113,3 +115,46 @@ def test_what_takes_longer_than_the_exit_timeout_is_dropped(make_server):
     call.join()
     assert call.status != 200
     assert server.process.wait(timeout=30) == 0
+
+
+# Says where its process is, and never is ready.
+ENDLESS_START = """
+import os, pathlib, time
+
+class TritonPythonModel:
+    def initialize(self, args):
+        pathlib.Path(__file__).with_name("pid").write_text(str(os.getpid()))
+        time.sleep(1e6)
+
+    def execute(self, requests):
+        return []
+"""
+
+
+def test_a_signal_while_models_load_ends_the_start(tmp_path):
+    version = tmp_path / "models/endless/1"
+    version.mkdir(parents=True)
+    (version / "model.py").write_text(ENDLESS_START)
+    (version.parent / "config.pbtxt").write_text('backend: "python"\n')
+    process = subprocess.Popen(
+        [server_process.BIN, "serve", "--model-repository",
+         tmp_path / "models", "--no-metrics", "--port", "0", "--http-port",
+         "0", "--grpc-port", "0"], stdout=subprocess.DEVNULL)
+    try:
+        while not (version / "pid").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+    script = pathlib.Path("/proc", (version / "pid").read_text())
+    while script.exists() and "Z" not in state_of(script):
+        time.sleep(0.02)
+
+
+def state_of(process):
+    try:
+        return (process / "stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return "Z"

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/codegen/server_callback_handlers.h>
 
@@ -35,10 +36,11 @@ void AnswerQuickly(const std::string& path, const GrpcMethod& method,
 // One call that waits; deletes itself.
 class LongCall : public grpc::ServerUnaryReactor {
  public:
-  LongCall(const CallbackServerContext& context, const std::string& path,
+  LongCall(CallbackServerContext& context, const std::string& path,
            const GrpcMethod& method, const ByteBuffer& request,
            ByteBuffer* answer, GrpcWork& work)
-      : path_(path),
+      : context_(context),
+        path_(path),
         method_(method),
         request_(request),
         answer_(answer),
@@ -64,6 +66,11 @@ class LongCall : public grpc::ServerUnaryReactor {
   void Run() {
     GrpcAnswer answered = method_.run(request_, caller_);
     answer_->Swap(&answered.bytes);
+    if (answered.times) {
+      for (const auto& [name, value] : TimingFields(*answered.times)) {
+        context_.AddInitialMetadata(absl::AsciiStrToLower(name), value);
+      }
+    }
     End(answered.status);
   }
 
@@ -74,6 +81,7 @@ class LongCall : public grpc::ServerUnaryReactor {
     Finish(status);
   }
 
+  CallbackServerContext& context_;  // until Finish
   const std::string& path_;
   const GrpcMethod& method_;
   const ByteBuffer& request_;

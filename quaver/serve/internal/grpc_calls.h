@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@ struct GrpcAnswer {
   absl::Status status;
   // Of a stream also when the status is an error: the message that says so.
   grpc::ByteBuffer bytes;
+  // Of a kLong call, metadata of the answer: TimingFields in lower case.
+  std::optional<InferTimes> times = std::nullopt;
 };
 
 struct GrpcMethod {

@@ -24,16 +24,6 @@ absl::Status RefuseRepository(const Request& request) {
       "'repository_name' specification is not supported");
 }
 
-absl::Status CheckExplicit(const ModelRepository* repository) {
-  if (repository != nullptr &&
-      repository->control() == ModelControl::kExplicit) {
-    return absl::OkStatus();
-  }
-  return absl::UnavailableError(
-      "explicit model load / unload is not allowed: the server was started "
-      "with another --model-control-mode");
-}
-
 absl::StatusOr<LoadOverride> ReadParameters(
     const RepositoryModelLoadRequest& request) {
   constexpr std::string_view kFilePrefix = "file:";

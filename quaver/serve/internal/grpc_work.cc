@@ -1,19 +1,10 @@
 // See grpc_work.h.
 #include "quaver/serve/internal/grpc_work.h"
 
-#include <vector>
-
 #include "quaver/base/clock.h"
+#include "quaver/serve/internal/latency_bounds.h"
 
 namespace quaver {
-namespace {
-
-// Those of HTTP's requests.
-const std::vector<double> kLatencyBounds = {0.0005, 0.001, 0.002, 0.003, 0.005,
-                                            0.0075, 0.01,  0.015, 0.025, 0.05,
-                                            0.1,    0.25,  0.5,   1};
-
-}  // namespace
 
 GrpcWork::GrpcWork(const GrpcWorkConfig& config, Metrics& metrics)
     : max_bytes_(config.max_bytes),

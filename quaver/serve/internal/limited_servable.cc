@@ -15,4 +15,12 @@ absl::StatusOr<Tensors> LimitedServable::Infer(const Tensors& request,
   return inner_->Infer(request, options, times);
 }
 
+absl::Status LimitedServable::Resize(int num_instances) {
+  if (num_instances < 0) {
+    return absl::InvalidArgumentError("the number of instances is negative");
+  }
+  pool_.Resize(num_instances);
+  return absl::OkStatus();
+}
+
 }  // namespace quaver

@@ -24,6 +24,9 @@ class LimitedServable : public Servable {
   absl::StatusOr<Tensors> Infer(const Tensors& request,
                                 const CallOptions& options,
                                 CallTimes* times) override;
+  ServableCounts counts() const override { return inner_->counts(); }
+  // As InstancePool's; of the servable behind it there is one.
+  absl::Status Resize(int num_instances) override;
 
  private:
   const std::shared_ptr<Servable> inner_;
