@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -96,6 +97,21 @@ struct CorrectorServable::Task : SteppedItem {
   Generated found;
 };
 
+// A generator and its tasks by their ids, null where there is none.
+struct CorrectorServable::Instance {
+  Instance(const BartModel& model, const GeneratorLimits& limits,
+           const TeamConfig& team)
+      : generator(model, limits, team),
+        tasks(static_cast<size_t>(limits.max_requests)),
+        team_size(TeamSize(team)) {
+    if (!team.cores.empty()) core = team.cores.front();
+  }
+  Generator generator;
+  std::vector<Task*> tasks;  // [max_requests]
+  const int team_size;
+  std::optional<int> core;  // of the calling thread
+};
+
 struct CorrectorServable::Query {
   std::string text;
   std::vector<std::string> drafts;
@@ -142,65 +158,115 @@ CorrectorServable::CorrectorServable(const CorrectorConfig& config,
                                      std::unique_ptr<const Bpe> tokenizer)
     : model_(std::move(model)),
       tokenizer_(std::move(tokenizer)),
-      max_tokens_(Limits(model_->config(), 1).max_source_tokens),
+      limits_(Limits(model_->config(), config.max_requests)),
+      threads_per_instance_(config.threads_per_instance),
+      cores_(config.cores),
       batcher_(std::make_unique<ContinuousBatcher>(
-          ContinuousBatcherConfig{
-              config.num_instances == 0
-                  ? DefaultInstances(config.threads_per_instance)
-                  : config.num_instances,
-              config.max_requests, config.max_waiting},
-          SteppedEngine{[this](int instance, SteppedItem& item) {
-                          return Add(instances_[static_cast<size_t>(instance)],
-                                     static_cast<Task&>(item));
+          ContinuousBatcherConfig{CountOf(config.num_instances),
+                                  config.max_requests, config.max_waiting},
+          SteppedEngine{[this](int number, SteppedItem& item) {
+                          return Add(number, static_cast<Task&>(item));
                         },
-                        [this](int instance) {
-                          return Step(
-                              instances_[static_cast<size_t>(instance)]);
-                        },
-                        [this](int instance, SteppedItem& item) {
-                          Remove(instances_[static_cast<size_t>(instance)],
-                                 static_cast<Task&>(item));
+                        [this](int number) { return Step(number); },
+                        [this](int number, SteppedItem& item) {
+                          Remove(number, static_cast<Task&>(item));
                         }})) {
-  const size_t num_tasks = static_cast<size_t>(config.max_requests);
-  for (int i = 0; i < batcher_->num_instances(); ++i) {
-    const TeamConfig team =
-        InstanceTeam(i, batcher_->num_instances(), config.threads_per_instance,
-                     config.cores);
-    instances_.push_back(
-        {std::make_unique<Generator>(
-             *model_, Limits(model_->config(), config.max_requests), team),
-         std::vector<Task*>(num_tasks), std::nullopt});
-    if (!team.cores.empty()) instances_.back().core = team.cores.front();
-  }
+  SetInstances(MakeInstances(batcher_->num_instances()));
 }
 
-absl::Status CorrectorServable::Add(Instance& instance, Task& task) {
-  std::vector<Task*>& tasks = instance.tasks;
-  const auto place = std::find(tasks.begin(), tasks.end(), nullptr);
-  QUAVER_CHECK(place != tasks.end());
-  task.request.id = static_cast<uint64_t>(place - tasks.begin());
-  RETURN_IF_ERROR(instance.generator->Add(std::move(task.request)));
-  *place = &task;
+int CorrectorServable::CountOf(int num_instances) const {
+  return num_instances == 0 ? DefaultInstances(threads_per_instance_)
+                            : num_instances;
+}
+
+CorrectorServable::Instances CorrectorServable::MakeInstances(int count) const {
+  Instances instances;
+  {
+    const MutexLock lock(&mutex_);
+    instances = instances_;
+  }
+  const auto team = [&](size_t i) {
+    return InstanceTeam(static_cast<int>(i), count, threads_per_instance_,
+                        cores_);
+  };
+  if (!instances.empty() && instances[0]->team_size != TeamSize(team(0))) {
+    instances.clear();
+  }
+  const auto wanted = static_cast<size_t>(count);
+  instances.resize(std::min(instances.size(), wanted));
+  while (instances.size() < wanted) {
+    instances.push_back(
+        std::make_shared<Instance>(*model_, limits_, team(instances.size())));
+  }
+  return instances;
+}
+
+void CorrectorServable::SetInstances(Instances instances) {
+  const MutexLock lock(&mutex_);
+  instances_.swap(instances);
+  used_.resize(instances_.size());
+}
+
+absl::Status CorrectorServable::Resize(int num_instances) {
+  if (num_instances < 0) {
+    return absl::InvalidArgumentError("the number of instances is negative");
+  }
+  const MutexLock resizing(&resizing_);
+  const int wanted = CountOf(num_instances);
+  Instances instances = MakeInstances(wanted);
+  if (wanted < batcher_->num_instances()) batcher_->Resize(wanted);
+  SetInstances(std::move(instances));
+  batcher_->Resize(wanted);
   return absl::OkStatus();
 }
 
-std::vector<SteppedItem*> CorrectorServable::Step(Instance& instance) {
+std::shared_ptr<CorrectorServable::Instance> CorrectorServable::Use(
+    int number) {
+  const MutexLock lock(&mutex_);
+  std::shared_ptr<Instance>& used = used_[static_cast<size_t>(number)];
+  if (used == nullptr) used = instances_[static_cast<size_t>(number)];
+  return used;
+}
+
+void CorrectorServable::LeaveIfIdle(int number, const Instance& instance) {
+  if (!instance.generator.idle()) return;
+  const MutexLock lock(&mutex_);
+  used_[static_cast<size_t>(number)].reset();
+}
+
+absl::Status CorrectorServable::Add(int number, Task& task) {
+  const std::shared_ptr<Instance> instance = Use(number);
+  std::vector<Task*>& tasks = instance->tasks;
+  const auto place = std::find(tasks.begin(), tasks.end(), nullptr);
+  QUAVER_CHECK(place != tasks.end());
+  task.request.id = static_cast<uint64_t>(place - tasks.begin());
+  const absl::Status added = instance->generator.Add(std::move(task.request));
+  if (added.ok()) *place = &task;
+  LeaveIfIdle(number, *instance);
+  return added;
+}
+
+std::vector<SteppedItem*> CorrectorServable::Step(int number) {
+  const std::shared_ptr<Instance> instance = Use(number);
   std::optional<ScopedPin> pin;
-  if (instance.core) pin.emplace(*instance.core);
+  if (instance->core) pin.emplace(*instance->core);
   std::vector<Generated> done;
-  instance.generator->Step(&done);
+  instance->generator.Step(&done);
   std::vector<SteppedItem*> tasks;
   for (Generated& found : done) {
-    Task* task = std::exchange(instance.tasks[found.id], nullptr);
+    Task* task = std::exchange(instance->tasks[found.id], nullptr);
     task->found = std::move(found);
     tasks.push_back(task);
   }
+  LeaveIfIdle(number, *instance);
   return tasks;
 }
 
-void CorrectorServable::Remove(Instance& instance, const Task& task) {
-  QUAVER_CHECK(instance.generator->Cancel(task.request.id));
-  instance.tasks[task.request.id] = nullptr;
+void CorrectorServable::Remove(int number, const Task& task) {
+  const std::shared_ptr<Instance> instance = Use(number);
+  QUAVER_CHECK(instance->generator.Cancel(task.request.id));
+  instance->tasks[task.request.id] = nullptr;
+  LeaveIfIdle(number, *instance);
 }
 
 std::vector<TensorSpec> CorrectorServable::inputs() const {
@@ -254,8 +320,9 @@ absl::StatusOr<CorrectorServable::Query> CorrectorServable::Read(
 std::vector<int32_t> CorrectorServable::Tokenize(
     const std::string& text) const {
   if (text.size() > kMaxBytes) return {};
-  auto ids = tokenizer_->Encode(text, max_tokens_ + 1);
-  if (ids.size() > static_cast<size_t>(max_tokens_)) ids.clear();
+  const int most = limits_.max_source_tokens;
+  auto ids = tokenizer_->Encode(text, most + 1);
+  if (ids.size() > static_cast<size_t>(most)) ids.clear();
   return ids;
 }
 

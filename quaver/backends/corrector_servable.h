@@ -7,10 +7,12 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+
+#include "quaver/base/mutex.h"
 #include "quaver/base/status.h"
 #include "quaver/engine/bart.h"
 #include "quaver/engine/generation.h"
@@ -83,32 +85,48 @@ class CorrectorServable : public Servable {
   ServableCounts counts() const override {
     return {.steps = batcher_->statistics()};
   }
+  // As ContinuousBatcher::Resize; 0: as many as by default. Instances share the
+  // weights; what is missing is made first, the rest freed at the end. Where
+  // their number changes the size of their teams, all are made anew; an
+  // instance that has calls takes the new team when it has none.
+  absl::Status Resize(int num_instances) override
+      ABSL_LOCKS_EXCLUDED(mutex_, resizing_);
 
  private:
   struct Query;
   struct Task;
-  // A generator and its tasks by their ids, null where there is none.
-  struct Instance {
-    std::unique_ptr<Generator> generator;
-    std::vector<Task*> tasks;  // [max_requests]
-    std::optional<int> core;   // of the calling thread
-  };
+  struct Instance;
+  using Instances = std::vector<std::shared_ptr<Instance>>;
   CorrectorServable(const CorrectorConfig& config,
                     std::unique_ptr<const BartModel> model,
                     std::unique_ptr<const Bpe> tokenizer);
-  static absl::Status Add(Instance& instance, Task& task);
-  static std::vector<SteppedItem*> Step(Instance& instance);
-  static void Remove(Instance& instance, const Task& task);
+  int CountOf(int num_instances) const;  // 0: by cores
+  // So many, those that are there and fit among them.
+  Instances MakeInstances(int count) const ABSL_LOCKS_EXCLUDED(mutex_);
+  void SetInstances(Instances instances) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Instances of the batcher, by number.
+  absl::Status Add(int number, Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<SteppedItem*> Step(int number) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Remove(int number, const Task& task) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::shared_ptr<Instance> Use(int number) ABSL_LOCKS_EXCLUDED(mutex_);
+  void LeaveIfIdle(int number, const Instance& instance)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   static absl::StatusOr<Query> Read(const Tensors& request);
   // No ids when the text is too long.
   std::vector<int32_t> Tokenize(const std::string& text) const;
   std::string AnswerText(const std::vector<int32_t>& tokens) const;
   Tensors Write(const Query& query, const Generated& found) const;
 
-  std::unique_ptr<const BartModel> model_;
-  std::unique_ptr<const Bpe> tokenizer_;
-  int max_tokens_;
-  std::vector<Instance> instances_;
+  const std::unique_ptr<const BartModel> model_;
+  const std::unique_ptr<const Bpe> tokenizer_;
+  const GeneratorLimits limits_;
+  const int threads_per_instance_;
+  const std::vector<int> cores_;
+  Mutex resizing_;  // held by Resize, before mutex_
+  mutable Mutex mutex_;
+  // By number: what calls begin on, and what has calls, else null.
+  Instances instances_ ABSL_GUARDED_BY(mutex_);
+  Instances used_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<ContinuousBatcher> batcher_;
 };
 

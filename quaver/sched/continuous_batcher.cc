@@ -5,8 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <numeric>
-#include <optional>
 #include <utility>
 
 #include "quaver/base/check.h"
@@ -18,11 +16,21 @@ namespace quaver {
 // A caller of Run.
 struct ContinuousBatcher::Waiter {
   SteppedItem* item;
-  std::optional<int> leads = std::nullopt;  // guarded by the batcher's mutex
-  bool joined = false;                      // the leader's
+  Instance* leads = nullptr;  // guarded by the batcher's mutex
+  bool joined = false;        // the leader's
   int64_t came_us = 0;
   int64_t joined_us = 0;  // the leader's
   WakeUp wake_up = {};
+};
+
+struct ContinuousBatcher::Instance {
+  explicit Instance(int its_number) : number(its_number) {}
+  const int number;
+  std::vector<Waiter*> active;  // in the order they came; its leader's
+  // Guarded by the batcher's mutex. The number is as the leader last said, what
+  // is about to join included.
+  size_t num_active = 0;
+  bool has_leader = false;
 };
 
 ContinuousBatcher::ContinuousBatcher(const ContinuousBatcherConfig& config,
@@ -30,20 +38,46 @@ ContinuousBatcher::ContinuousBatcher(const ContinuousBatcherConfig& config,
     : max_active_(static_cast<size_t>(config.max_active)),
       max_waiting_(static_cast<size_t>(config.max_waiting)),
       engine_(std::move(engine)),
-      clock_(clock),
-      active_(static_cast<size_t>(config.num_instances == 0
-                                      ? AvailableCores()
-                                      : config.num_instances)) {
-  QUAVER_CHECK(config.num_instances >= 0 && config.max_active > 0 &&
-               config.max_waiting >= 0);
-  const MutexLock lock(&mutex_);
-  num_active_.resize(active_.size());
-  for (int i = num_instances() - 1; i >= 0; --i) idle_.push_back(i);
+      clock_(clock) {
+  QUAVER_CHECK(config.max_active > 0 && config.max_waiting >= 0);
+  Resize(config.num_instances);
 }
 
 ContinuousBatcher::~ContinuousBatcher() {
   const MutexLock lock(&mutex_);
-  QUAVER_CHECK(idle_.size() == active_.size());
+  QUAVER_CHECK(idle_.size() == instances_.size());
+}
+
+int ContinuousBatcher::num_instances() const {
+  const MutexLock lock(&mutex_);
+  return num_instances_;
+}
+
+void ContinuousBatcher::Resize(int num_instances) {
+  QUAVER_CHECK(num_instances >= 0);
+  const int wanted = num_instances == 0 ? AvailableCores() : num_instances;
+  const MutexLock lock(&mutex_);
+  std::erase_if(idle_, [&](const Instance* instance) {
+    return instance->number >= wanted;
+  });
+  for (int i = num_instances_; i < wanted; ++i) {
+    instances_.push_back(std::make_unique<Instance>(i));
+    idle_.insert(idle_.begin(), instances_.back().get());
+  }
+  num_instances_ = wanted;
+  Dispatch();
+  mutex_.Await(this, &ContinuousBatcher::UnwantedAreDone);
+  instances_.resize(static_cast<size_t>(wanted));
+}
+
+bool ContinuousBatcher::IsWanted(const Instance& instance) const {
+  return instance.number < num_instances_;
+}
+
+bool ContinuousBatcher::UnwantedAreDone() const {
+  return std::none_of(
+      instances_.begin() + num_instances_, instances_.end(),
+      [](const auto& instance) { return instance->has_leader; });
 }
 
 int ContinuousBatcher::num_waiting() const {
@@ -55,9 +89,9 @@ StepStatistics ContinuousBatcher::statistics() const {
   const MutexLock lock(&mutex_);
   StepStatistics statistics = statistics_;
   statistics.num_waiting = static_cast<int>(queue_.size());
-  statistics.num_instances = num_instances();
-  for (const size_t active : num_active_) {
-    statistics.num_active += static_cast<int>(active);
+  statistics.num_instances = num_instances_;
+  for (const auto& instance : instances_) {
+    statistics.num_active += static_cast<int>(instance->num_active);
   }
   return statistics;
 }
@@ -114,27 +148,42 @@ absl::Status ContinuousBatcher::Serve(SteppedItem& item) {
 absl::Status ContinuousBatcher::Enter(Waiter& self) {
   const MutexLock lock(&mutex_);
   if (!idle_.empty()) {
-    self.leads = idle_.back();
-    num_active_[static_cast<size_t>(idle_.back())] = 1;
-    idle_.pop_back();
+    Begin(self);
     return absl::OkStatus();
   }
   if (queue_.size() >= max_waiting_) {
     return absl::ResourceExhaustedError(fmt::format(
         "all {} instances are busy and {} requests wait; try again later",
-        active_.size(), queue_.size()));
+        num_instances_, queue_.size()));
   }
   queue_.push_back(&self);
   return absl::OkStatus();
 }
 
+void ContinuousBatcher::Begin(Waiter& waiter) {
+  Instance& instance = *idle_.back();
+  idle_.pop_back();
+  instance.num_active = 1;
+  instance.has_leader = true;
+  waiter.leads = &instance;
+}
+
+void ContinuousBatcher::Dispatch() {
+  while (!idle_.empty() && !queue_.empty()) {
+    Waiter& first = *queue_.front();
+    queue_.pop_front();
+    Begin(first);
+    first.wake_up.Wake();
+  }
+}
+
 bool ContinuousBatcher::Leads(const Waiter& self) const {
   const MutexLock lock(&mutex_);
-  return self.leads.has_value();
+  return self.leads != nullptr;
 }
 
 void ContinuousBatcher::Lead(Waiter& self) {
-  const int instance = *self.leads;
+  Instance& instance = *self.leads;
   bool done = !self.joined && !Join(instance, self);
   std::vector<Waiter*> answered;
   while (!done) {
@@ -146,26 +195,25 @@ void ContinuousBatcher::Lead(Waiter& self) {
   for (Waiter* waiter : answered) waiter->wake_up.Finish();
 }
 
-bool ContinuousBatcher::Join(int instance, Waiter& waiter) {
+bool ContinuousBatcher::Join(Instance& instance, Waiter& waiter) {
   SteppedItem& item = *waiter.item;
   waiter.joined_us = clock_.NowUs();
   item.times.queue_us = waiter.joined_us - waiter.came_us;
   item.status = CheckWanted(item.options, waiter.joined_us);
-  if (item.status.ok()) item.status = engine_.add(instance, item);
+  if (item.status.ok()) item.status = engine_.add(instance.number, item);
   waiter.joined = item.status.ok();
-  if (waiter.joined) active_[static_cast<size_t>(instance)].push_back(&waiter);
+  if (waiter.joined) instance.active.push_back(&waiter);
   return waiter.joined;
 }
 
 std::vector<ContinuousBatcher::Waiter*> ContinuousBatcher::DropUnwanted(
-    int instance) {
-  std::vector<Waiter*>& active = active_[static_cast<size_t>(instance)];
+    Instance& instance) {
   std::vector<Waiter*> dropped;
   const int64_t now_us = clock_.NowUs();
-  std::erase_if(active, [&](Waiter* waiter) {
+  std::erase_if(instance.active, [&](Waiter* waiter) {
     absl::Status wanted = CheckWanted(waiter->item->options, now_us);
     if (wanted.ok()) return false;
-    engine_.remove(instance, *waiter->item);
+    engine_.remove(instance.number, *waiter->item);
     waiter->item->status = std::move(wanted);
     dropped.push_back(waiter);
     return true;
@@ -174,8 +222,8 @@ std::vector<ContinuousBatcher::Waiter*> ContinuousBatcher::DropUnwanted(
 }
 
 std::vector<ContinuousBatcher::Waiter*> ContinuousBatcher::Advance(
-    int instance) {
-  std::vector<Waiter*>& active = active_[static_cast<size_t>(instance)];
+    Instance& instance) {
+  std::vector<Waiter*>& active = instance.active;
   std::vector<Waiter*> answered = DropUnwanted(instance);
   for (Waiter* waiter : TakeWaiting(instance)) {
     if (!Join(instance, *waiter)) answered.push_back(waiter);
@@ -183,7 +231,7 @@ std::vector<ContinuousBatcher::Waiter*> ContinuousBatcher::Advance(
   if (!active.empty()) {
     const size_t num_items = active.size();
     const Stopwatch stopwatch(clock_);
-    const std::vector<SteppedItem*> done = engine_.step(instance);
+    const std::vector<SteppedItem*> done = engine_.step(instance.number);
     CountStep(num_items, stopwatch.ElapsedUs());
     for (const SteppedItem* item : done) {
       const auto found =
@@ -203,41 +251,40 @@ std::vector<ContinuousBatcher::Waiter*> ContinuousBatcher::Advance(
 }
 
 std::vector<ContinuousBatcher::Waiter*> ContinuousBatcher::TakeWaiting(
-    int instance) {
-  const size_t active = active_[static_cast<size_t>(instance)].size();
-  const MutexLock lock(&mutex_);
-  size_t& counted = num_active_[static_cast<size_t>(instance)];
-  counted = active;
-  const size_t all =
-      std::accumulate(num_active_.begin(), num_active_.end(), queue_.size());
-  const size_t share = (all + num_active_.size() - 1) / num_active_.size();
+    Instance& instance) {
   std::vector<Waiter*> taken;
-  while (counted < std::min(share, max_active_) && !queue_.empty()) {
+  const MutexLock lock(&mutex_);
+  instance.num_active = instance.active.size();
+  if (!IsWanted(instance)) return taken;
+  const size_t most = std::min(Share(), max_active_);
+  while (instance.num_active < most && !queue_.empty()) {
     taken.push_back(queue_.front());
     queue_.pop_front();
-    ++counted;
+    ++instance.num_active;
   }
   return taken;
 }
 
-void ContinuousBatcher::PassOn(int instance) {
-  const std::vector<Waiter*>& active = active_[static_cast<size_t>(instance)];
+size_t ContinuousBatcher::Share() const {
+  const auto wanted = static_cast<size_t>(num_instances_);
+  size_t all = queue_.size();
+  for (size_t i = 0; i < wanted; ++i) all += instances_[i]->num_active;
+  return (all + wanted - 1) / wanted;
+}
+
+void ContinuousBatcher::PassOn(Instance& instance) {
   const MutexLock lock(&mutex_);
-  size_t& counted = num_active_[static_cast<size_t>(instance)];
-  counted = active.size();
-  Waiter* next = nullptr;
-  if (!active.empty()) {
-    next = active.back();
-  } else if (!queue_.empty()) {
-    next = queue_.front();
-    queue_.pop_front();
-    counted = 1;
-  } else {
-    idle_.push_back(instance);
+  instance.num_active = instance.active.size();
+  if (!instance.active.empty()) {
+    Waiter& next = *instance.active.back();
+    next.leads = &instance;
+    next.wake_up.Wake();  // under the mutex: it may be awake, and return
     return;
   }
-  next->leads = instance;
-  next->wake_up.Wake();  // under the mutex: it may be awake already, and return
+  instance.has_leader = false;
+  if (!IsWanted(instance)) return;
+  idle_.push_back(&instance);
+  Dispatch();
 }
 
 }  // namespace quaver

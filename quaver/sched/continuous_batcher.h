@@ -23,12 +23,18 @@
 // instance, so that leaders are few, else the first of the queue. A leader
 // computes for others only as long as its own item takes.
 //
+// Resize takes effect at once. A new instance begins with the first of the
+// queue, or is idle. One that is not wanted any more takes nothing from the
+// queue and counts in no share; its items are finished by their own callers,
+// one after the other its leader.
+//
 // An item belongs to its caller. From Run's begin to its return the threads of
 // other callers read and write it.
 #pragma once
 
 #include <deque>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -54,8 +60,8 @@ struct SteppedItem {
   CallTimes times;      // set by the batcher
 };
 
-// What instance [0, num_instances) does. No two calls at a time have the same
-// instance. Must not throw.
+// What instance [0, num_instances), the greatest number of them so far, does.
+// No two calls at a time have the same instance. Must not throw.
 struct SteppedEngine {
   // The item joins the instance; or an error, which is its answer.
   std::function<absl::Status(int instance, SteppedItem& item)> add;
@@ -74,7 +80,11 @@ class ContinuousBatcher {
                     const Clock& clock = Clock::Real());
   ~ContinuousBatcher();
 
-  int num_instances() const { return static_cast<int>(active_.size()); }
+  int num_instances() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // 0: AvailableCores(). Blocks until the instances that are not wanted any
+  // more have no items: the engine is called for none of them from then on.
+  // REQUIRES: num_instances >= 0; no other Resize at a time.
+  void Resize(int num_instances) ABSL_LOCKS_EXCLUDED(mutex_);
   int num_waiting() const ABSL_LOCKS_EXCLUDED(mutex_);
   StepStatistics statistics() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -83,6 +93,7 @@ class ContinuousBatcher {
 
  private:
   struct Waiter;
+  struct Instance;
   absl::Status Serve(SteppedItem& item) ABSL_LOCKS_EXCLUDED(mutex_);
   // What became of an item, and a step.
   void Count(const SteppedItem& item) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -94,25 +105,36 @@ class ContinuousBatcher {
   // Until its own item is done.
   void Lead(Waiter& self) ABSL_LOCKS_EXCLUDED(mutex_);
   // Returns whether the item is in the instance; else it has its answer.
-  bool Join(int instance, Waiter& waiter);
+  bool Join(Instance& instance, Waiter& waiter);
   // Lets items join and takes a step. Returns those that have their answers.
-  std::vector<Waiter*> Advance(int instance) ABSL_LOCKS_EXCLUDED(mutex_);
-  std::vector<Waiter*> TakeWaiting(int instance) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<Waiter*> Advance(Instance& instance) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<Waiter*> TakeWaiting(Instance& instance)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // Those of the instance that nobody wants any more, removed.
-  std::vector<Waiter*> DropUnwanted(int instance);
+  std::vector<Waiter*> DropUnwanted(Instance& instance);
   // Finds the instance its next leader.
-  void PassOn(int instance) ABSL_LOCKS_EXCLUDED(mutex_);
+  void PassOn(Instance& instance) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Makes `waiter` the leader of an idle instance. REQUIRES: there is one.
+  void Begin(Waiter& waiter) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The first of the queue begin, as long as instances are idle.
+  void Dispatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsWanted(const Instance& instance) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Items of an instance, as long as all have equally many.
+  size_t Share() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool UnwantedAreDone() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const size_t max_active_;
   const size_t max_waiting_;
   const SteppedEngine engine_;
   const Clock& clock_;
-  // An instance's items in the order they came; its leader's alone.
-  std::vector<std::vector<Waiter*>> active_;
   mutable Mutex mutex_;
-  std::vector<int> idle_ ABSL_GUARDED_BY(mutex_);  // last used at the end
-  // As its leader last said, what is about to join included.
-  std::vector<size_t> num_active_ ABSL_GUARDED_BY(mutex_);
+  int num_instances_ ABSL_GUARDED_BY(mutex_) = 0;
+  // By number; behind num_instances_, those that finish their items.
+  std::vector<std::unique_ptr<Instance>> instances_ ABSL_GUARDED_BY(mutex_);
+  // Of those that are wanted; last used at the end.
+  std::vector<Instance*> idle_ ABSL_GUARDED_BY(mutex_);
   // Empty while an instance is idle.
   std::deque<Waiter*> queue_ ABSL_GUARDED_BY(mutex_);
   StepStatistics statistics_ ABSL_GUARDED_BY(mutex_);

@@ -17,6 +17,7 @@ from tritonclient.utils import InferenceServerException
 from web import server as server_process
 
 PLAN = server_process.ROOT / "build/models/minilm/int8.plan"
+CORRECTOR = server_process.ROOT / "models/corrector"
 MEBIBYTE = 1 << 20
 LIMIT_S = 60
 
@@ -112,6 +113,12 @@ def embed(client, model):
     given = http_client.InferInput("TEXT", texts.shape, "BYTES")
     given.set_data_from_numpy(texts)
     return client.infer(model, [given]).as_numpy("EMBEDDING")
+
+
+def correct(client, model):
+    given = http_client.InferInput("TEXT", [1], "BYTES")
+    given.set_data_from_numpy(np.array([b"bohemain rapsody"], dtype=object))
+    return client.infer(model, [given]).as_numpy("CORRECTED")
 
 
 def refused(call, *words, **options):
@@ -257,6 +264,29 @@ def test_an_unload_gives_memory_back(explicit):
     for loaded, unloaded in sizes:
         assert loaded - unloaded > 20 * MEBIBYTE, sizes
         assert unloaded - first < 8 * MEBIBYTE, sizes
+
+
+def test_a_changed_number_of_instances_needs_no_reload(explicit):
+    server, client = explicit
+    server.add("encoder", 'backend: "encoder"')
+    (server.repository / "encoder/1/model.plan").symlink_to(PLAN)
+    server.add("corrector", 'backend: "corrector"')
+    for path in CORRECTOR.iterdir():
+        (server.repository / "corrector/1" / path.name).symlink_to(path)
+    for model, ask in (("encoder", embed), ("corrector", correct)):
+        client.load_model(model)
+        wanted = ask(client, model)
+        for count in (3, 1):
+            server.add(model, f'backend: "{model}" instance_group '
+                              f'{{ count: {count} kind: KIND_CPU }}')
+            client.load_model(model)
+            groups = client.get_model_config(model)["instance_group"]
+            assert [group["count"] for group in groups] == [count]
+            assert (ask(client, model) == wanted).all()
+        log = server.log.read_text()
+        assert f"model '{model}' has 3 instances now" in log
+        assert f"model '{model}' has 1 instances now" in log
+        assert log.count(f"model '{model}' version 1 is ready") == 1
 
 
 def test_the_backend_is_found_by_the_files(explicit):
