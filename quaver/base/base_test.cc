@@ -1,7 +1,9 @@
 // Tests of the room base.
 #include <atomic>
+#include <cmath>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <thread>
 #include <vector>
 
@@ -28,6 +30,51 @@ std::string Folder(const std::string& name) {
   std::filesystem::remove_all(path);
   EXPECT_TRUE(MakeFolders(path).ok());
   return path;
+}
+
+// A root folder with a cgroup's files.
+std::string CgroupRoot(const std::string& name, const std::string& groups,
+                       const std::map<std::string, std::string>& files) {
+  const std::string root = Folder(name);
+  const auto write = [&](const std::string& path, const std::string& content) {
+    EXPECT_TRUE(MakeFolders(path.substr(0, path.rfind('/'))).ok());
+    EXPECT_TRUE(WriteFileAtomically(path, content).ok());
+  };
+  write(root + "/proc/self/cgroup", groups);
+  for (const auto& [path, content] : files) {
+    write(root + "/sys/fs/cgroup" + path, content);
+  }
+  return root;
+}
+
+TEST(QuotaCoresTest, IsTheLeastOfTheGroupAndThoseAboveIt) {
+  const std::string groups = "0::/system.slice/quaver.service\n";
+  EXPECT_EQ(QuotaCores(CgroupRoot("none", groups, {})), HUGE_VAL);
+  EXPECT_EQ(QuotaCores(CgroupRoot(
+                "own", groups,
+                {{"/cpu.max", "max 100000"},
+                 {"/system.slice/cpu.max", "400000 100000"},
+                 {"/system.slice/quaver.service/cpu.max", "150000 100000"}})),
+            1.5);
+  EXPECT_EQ(QuotaCores(CgroupRoot(
+                "above", groups,
+                {{"/system.slice/cpu.max", "200000 100000"},
+                 {"/system.slice/quaver.service/cpu.max", "max 100000"}})),
+            2);
+  // In a container the group's own files are at the root.
+  EXPECT_EQ(QuotaCores(CgroupRoot("container", "0::/../../elsewhere\n",
+                                  {{"/cpu.max", "300000 100000"}})),
+            3);
+}
+
+TEST(QuotaCoresTest, ReadsVersion1) {
+  const std::string groups = "5:cpuset:/x\n4:cpu,cpuacct:/a/b\n0::/\n";
+  EXPECT_EQ(QuotaCores(CgroupRoot("v1", groups,
+                                  {{"/cpu/a/b/cpu.cfs_quota_us", "50000"},
+                                   {"/cpu/a/b/cpu.cfs_period_us", "100000"},
+                                   {"/cpu/a/cpu.cfs_quota_us", "-1"},
+                                   {"/cpu/a/cpu.cfs_period_us", "100000"}})),
+            0.5);
 }
 
 TEST(FileTest, AtomicWriteReplacesWholeContent) {

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -21,25 +23,69 @@ int AffinityCores() {
   return std::max(1, CPU_COUNT(&set));
 }
 
-// The cgroup's CPU quota in cores, or infinity.
-double QuotaCores() {
-  std::ifstream unified("/sys/fs/cgroup/cpu.max");
+// "QUOTA PERIOD", in microseconds, as cpu.max has it and as cgroups of version
+// 1 have it in two files; infinity for "max", -1, or what is not there.
+double ReadQuota(const std::string& quota_path,
+                 const std::string& period_path) {
+  std::ifstream file(quota_path);
+  std::ifstream period_file(period_path);
   std::string quota;
   double period_us = 0;
-  if (unified >> quota >> period_us && quota != "max" && period_us > 0) {
-    return std::atof(quota.c_str()) / period_us;
+  file >> quota;
+  (quota_path == period_path ? file : period_file) >> period_us;
+  const double quota_us = std::atof(quota.c_str());
+  return quota_us > 0 && period_us > 0 ? quota_us / period_us : HUGE_VAL;
+}
+
+// Of `group` ("/a/b") and all above it.
+double LeastQuota(const std::string& mount, std::string group,
+                  const std::string& quota_file,
+                  const std::string& period_file) {
+  double least = HUGE_VAL;
+  while (true) {
+    const std::string folder = mount + group + "/";
+    least =
+        std::min(least, ReadQuota(folder + quota_file, folder + period_file));
+    if (group.empty()) return least;
+    group.resize(group.rfind('/'));
   }
-  std::ifstream quota_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-  std::ifstream period_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  double quota_us = 0;
-  if (quota_file >> quota_us && period_file >> period_us && quota_us > 0 &&
-      period_us > 0) {
-    return quota_us / period_us;
+}
+
+bool HasController(std::string_view controllers, std::string_view wanted) {
+  while (!controllers.empty()) {
+    const size_t end = std::min(controllers.find(','), controllers.size());
+    if (controllers.substr(0, end) == wanted) return true;
+    controllers.remove_prefix(std::min(end + 1, controllers.size()));
   }
-  return HUGE_VAL;
+  return false;
 }
 
 }  // namespace
+
+double QuotaCores(const std::string& root) {
+  const std::string mount = root + "/sys/fs/cgroup";
+  // The roots, in case the groups are named from outside of a container.
+  double least = std::min(
+      LeastQuota(mount, "", "cpu.max", "cpu.max"),
+      LeastQuota(mount + "/cpu", "", "cpu.cfs_quota_us", "cpu.cfs_period_us"));
+  std::ifstream groups(root + "/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {  // "4:cpu,cpuacct:/a"
+    const size_t first = line.find(':');
+    const size_t second = line.find(":/", first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    std::string group = line.substr(second + 1);
+    if (group == "/") group.clear();
+    if (controllers.empty()) {
+      least = std::min(least, LeastQuota(mount, group, "cpu.max", "cpu.max"));
+    } else if (HasController(controllers, "cpu")) {
+      least =
+          std::min(least, LeastQuota(mount + "/cpu", group, "cpu.cfs_quota_us",
+                                     "cpu.cfs_period_us"));
+    }
+  }
+  return least;
+}
 
 int AvailableCores() {
   const double quota = std::ceil(QuotaCores());

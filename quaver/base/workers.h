@@ -6,12 +6,18 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
 
 namespace quaver {
 
 // Cores this process may use: the least of the affinity mask and the cgroup's
-// quota (versions 1 and 2, rounded up), at least 1.
+// quota (rounded up), at least 1.
 int AvailableCores();
+
+// The least CPU quota, in cores, of this process's cgroup and those above it
+// (versions 1 and 2); infinity where there is none. `root` is put before /proc
+// and /sys, for tests.
+double QuotaCores(const std::string& root = "");
 
 // Pins the calling thread to the i-th core of its affinity mask (modulo their
 // number). Best effort: false when the system refuses.

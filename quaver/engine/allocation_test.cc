@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <cstdlib>
 #include <new>
+#include <utility>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "quaver/engine/bart.h"
@@ -54,34 +56,43 @@ QUAVER_HOOK void operator delete(void* memory, size_t,
 namespace quaver {
 namespace {
 
+using Way = std::pair<const Kernels*, Precision>;
+std::vector<Way> Ways() {
+  std::vector<Way> ways;
+  for (const Kernels* kernels : AvailableKernels()) {
+    for (const Precision precision : kPrecisions) {
+      ways.emplace_back(kernels, precision);
+    }
+  }
+  return ways;
+}
+
 TEST(AllocationTest, EncodeAllocatesNothing) {
   const std::string folder = testing::TempDir() + "/quaver_bert_allocation";
   TinyBert tiny;
   tiny.Wrap("pooling_mode_mean_tokens", /*normalize=*/true);
   tiny.WriteTo(folder);
-  for (const Kernels* kernels : AvailableKernels()) {
-    for (const Precision precision : kPrecisions) {
-      const auto model = BertModel::Load(folder, *kernels, {precision, {}});
-      ASSERT_TRUE(model.ok()) << model.status();
-      const std::vector<int32_t> ids(400, 3);
-      const std::vector<uint32_t> offsets = {0,   1,   40,  79,  100, 140, 180,
-                                             220, 260, 300, 340, 380, 400};
-      BertWorkspace workspace(**model, ids.size());
-      std::vector<float> embeddings((offsets.size() - 1) * TinyBert::kWidth);
-      const int before = num_allocations;
-      EXPECT_GT(before, 0);  // the hook is in place
-      (*model)->Encode({ids, offsets}, workspace, embeddings);
-      EXPECT_EQ(num_allocations, before)
-          << kernels->name << ", " << Name(precision);
-    }
+  for (const auto& [kernels, precision] : Ways()) {
+    const auto model = BertModel::Load(folder, *kernels, {precision, {}});
+    ASSERT_TRUE(model.ok()) << model.status();
+    const std::vector<int32_t> ids(400, 3);
+    const std::vector<uint32_t> offsets = {0,   1,   40,  79,  100, 140, 180,
+                                           220, 260, 300, 340, 380, 400};
+    BertWorkspace workspace(**model, ids.size());
+    std::vector<float> embeddings((offsets.size() - 1) * TinyBert::kWidth);
+    const int before = num_allocations;
+    EXPECT_GT(before, 0);  // the hook is in place
+    (*model)->Encode({ids, offsets}, workspace, embeddings);
+    EXPECT_EQ(num_allocations, before)
+        << kernels->name << ", " << Name(precision);
   }
 }
 
 TEST(AllocationTest, DecodeAllocatesNothing) {
   const std::string folder = testing::TempDir() + "/quaver_bart_allocation";
   TinyBart().WriteTo(folder);
-  for (const Precision precision : kPrecisions) {
-    const auto model = BartModel::Load(folder, BestKernels(), {precision, {}});
+  for (const auto& [kernels, precision] : Ways()) {
+    const auto model = BartModel::Load(folder, *kernels, {precision, {}});
     ASSERT_TRUE(model.ok()) << model.status();
     BartCache cache(**model, {8, 8});
     BartWorkspace workspace(**model, 8);
@@ -94,7 +105,8 @@ TEST(AllocationTest, DecodeAllocatesNothing) {
     (*model)->Encode({ids, offsets}, zero, workspace, cache);
     (*model)->Decode({start, zero, zero, zero, one, zero, four}, workspace,
                      cache, logits);
-    EXPECT_EQ(num_allocations, before) << Name(precision);
+    EXPECT_EQ(num_allocations, before)
+        << kernels->name << ", " << Name(precision);
   }
 }
 
@@ -151,10 +163,9 @@ TEST(AllocationTest, GenerationAllocatesItsAnswers) {
   limits.max_source_tokens = 12;
   limits.max_target_tokens = 20;
   limits.max_scored_tokens = 20;
-  for (const Precision precision : kPrecisions) {
+  for (const auto& [kernels, precision] : Ways()) {
     for (const int threads : {1, 2}) {
-      const auto model =
-          BartModel::Load(folder, BestKernels(), {precision, {}});
+      const auto model = BartModel::Load(folder, *kernels, {precision, {}});
       ASSERT_TRUE(model.ok()) << model.status();
       Generator generator(
           **model, limits,
@@ -169,9 +180,10 @@ TEST(AllocationTest, GenerationAllocatesItsAnswers) {
         request->scored = {request->source};
       });
       // The tokens of each answer; scores of the scored texts.
-      EXPECT_EQ(CountGeneration(generator, greedy), 8) << Name(precision);
-      EXPECT_EQ(CountGeneration(generator, drafted), 8) << Name(precision);
-      EXPECT_EQ(CountGeneration(generator, scored), 16) << Name(precision);
+      SCOPED_TRACE(fmt::format("{}, {}", kernels->name, Name(precision)));
+      EXPECT_EQ(CountGeneration(generator, greedy), 8);
+      EXPECT_EQ(CountGeneration(generator, drafted), 8);
+      EXPECT_EQ(CountGeneration(generator, scored), 16);
     }
   }
 }

@@ -109,18 +109,6 @@ absl::Status CheckNames(const std::string& folder, const Checkpoint& checkpoint,
   return absl::OkStatus();
 }
 
-absl::Status CheckNumbers(const std::string& folder,
-                          const Checkpoint& checkpoint) {
-  for (const std::string& name : checkpoint.Names()) {
-    ASSIGN_OR_RETURN(const TensorView view, checkpoint.Find(name));
-    if (AllFinite(view)) continue;
-    return absl::InvalidArgumentError(fmt::format(
-        "{}: tensor \"{}\" holds infinities or values that are no numbers",
-        folder, name));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status ReadPlan(std::shared_ptr<const Artifact> plan,
                       BartWeights* weights) {
   const BartConfig& config = weights->config;
@@ -191,7 +179,7 @@ absl::StatusOr<std::unique_ptr<const BartWeights>> LoadBartWeights(
     decoder.push_back(std::move(views));
   }
   RETURN_IF_ERROR(CheckNames(folder, checkpoint, finder));
-  RETURN_IF_ERROR(CheckNumbers(folder, checkpoint));
+  RETURN_IF_ERROR(CheckFinite(folder, checkpoint));
 
   weights->arena = FloatArena(floats);
   Packer packer(kernels, weights->arena);

@@ -1,6 +1,8 @@
 // Tests of what Load reads from a model folder, and of what it refuses.
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <limits>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -39,6 +41,20 @@ TEST(BertConfigTest, FindsTheTransformerInAFolderOfItsOwn) {
   TinyBert::WriteJson(folder + "/modules.json", tiny.modules);
   const auto model = BertModel::Load(folder, BestKernels());
   EXPECT_TRUE(model.ok()) << model.status();
+}
+
+TEST(BertConfigTest, RefusesWeightsThatAreNoNumbers) {
+  const std::string folder = TestFolder();
+  TinyBert().WriteTo(folder);
+  const std::string path = folder + "/model.safetensors";
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-4, std::ios::end);
+  const float infinity = std::numeric_limits<float>::infinity();
+  file.write(reinterpret_cast<const char*>(&infinity), sizeof(infinity));
+  file.close();
+  const absl::Status status = BertModel::Load(folder, BestKernels()).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(Message(status), HasSubstr("no numbers"));
 }
 
 // A change to a good model, and what Load says of it.

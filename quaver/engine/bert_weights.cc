@@ -94,6 +94,7 @@ absl::StatusOr<std::unique_ptr<const BertWeights>> LoadBertWeights(
     floats += views.Measure(kernels);
     layers.push_back(std::move(views));
   }
+  RETURN_IF_ERROR(CheckFinite(folder, *weights->checkpoint));
   weights->arena = FloatArena(floats);
   Packer packer(kernels, weights->arena);
   weights->embedding_norm = packer.CopyNorm(embedding_norm);

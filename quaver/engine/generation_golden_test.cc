@@ -1,10 +1,12 @@
 // Test against transformers: what generate() of two small random BARTs answers
 // to 500 sources, from the file that tools/golden_generation.py writes.
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -98,33 +100,44 @@ void WriteInputs() {
                                      sources.dump()));
 }
 
+// Returns how many answers there are.
+int CompareAnswers(const std::vector<Generated>& found, const json& wanted) {
+  EXPECT_EQ(found.size(), wanted.size());
+  for (size_t n = 0; n < std::min(found.size(), wanted.size()); ++n) {
+    EXPECT_EQ(json(found[n].tokens), wanted[n]["tokens"]) << "answer " << n;
+    if (wanted[n].contains("score")) {
+      EXPECT_NEAR(found[n].score, wanted[n]["score"].get<double>(), 1e-3);
+    }
+  }
+  return static_cast<int>(found.size());
+}
+
 TEST(GenerationGoldenTest, EqualsTransformers) {
   if (std::getenv("QUAVER_WRITE_GOLDEN") != nullptr) WriteInputs();
   const auto text = ReadFile(kGolden);
   ASSERT_TRUE(text.ok()) << text.status();
   const json golden = json::parse(*text);
-  int answers = 0;
-  for (const json& test : golden["cases"]) {
-    const std::string folder = testing::TempDir() + "/quaver_golden_generation";
-    ModelNamed(test["model"]).WriteTo(folder);
-    const auto model = BartModel::Load(folder, BestKernels());
-    ASSERT_TRUE(model.ok()) << model.status();
-    const BeamOptions options = ReadOptions(test["options"]);
-    for (uint64_t i = 0; i < test["answers"].size(); ++i) {
-      const std::vector<Generated> found = Answers(**model, Source(i), options);
-      const json& wanted = test["answers"][i];
-      ASSERT_EQ(found.size(), wanted.size());
-      for (size_t n = 0; n < found.size(); ++n) {
-        EXPECT_EQ(json(found[n].tokens), wanted[n]["tokens"])
-            << test["options"] << ", source " << i << ", answer " << n;
-        if (wanted[n].contains("score")) {
-          EXPECT_NEAR(found[n].score, wanted[n]["score"].get<double>(), 1e-3);
-        }
-        ++answers;
+  for (const Kernels* kernels : AvailableKernels()) {
+    const bool best = kernels == &BestKernels();
+    int answers = 0;
+    for (const json& test : golden["cases"]) {
+      SCOPED_TRACE(
+          fmt::format("{}, {}", kernels->name, test["options"].dump()));
+      const std::string folder =
+          testing::TempDir() + "/quaver_golden_generation";
+      ModelNamed(test["model"]).WriteTo(folder);
+      const auto model = BartModel::Load(folder, *kernels);
+      ASSERT_TRUE(model.ok()) << model.status();
+      const BeamOptions options = ReadOptions(test["options"]);
+      // Other kernels than the best give the same logits to 1e-4 as well; a
+      // tenth of the sources shows that they generate.
+      for (uint64_t i = 0; i < test["answers"].size(); i += best ? 1 : 10) {
+        answers += CompareAnswers(Answers(**model, Source(i), options),
+                                  test["answers"][i]);
       }
     }
+    EXPECT_GE(answers, best ? 1'500 : 150);
   }
-  EXPECT_GE(answers, 1'500);
 }
 
 // Logits of the first sources' answers, read in one pass.

@@ -70,18 +70,20 @@ TEST(WorkspaceTest, BytesOfAGeneratorAreKnown) {
   TinyBart().WriteTo(folder);
   const auto config = ReadBartConfig(folder);
   ASSERT_TRUE(config.ok()) << config.status();
-  const auto model = BartModel::Load(folder, BestKernels());
-  ASSERT_TRUE(model.ok()) << model.status();
   GeneratorLimits limits;
   limits.max_source_tokens = 12;
   limits.max_target_tokens = 20;
-  for (const int requests : {1, 8}) {
-    limits.max_requests = requests;
-    const size_t bytes = Generator::Bytes(*config, BestKernels(), limits);
-    EXPECT_EQ(Generator(**model, limits).bytes(), bytes);
-    const BartCache::Size size = {static_cast<size_t>(requests) * 12, 300};
-    EXPECT_EQ(BartCache(**model, size).bytes(),
-              BartCache::Bytes(*config, size));
+  for (const Kernels* kernels : AvailableKernels()) {
+    const auto model = BartModel::Load(folder, *kernels);
+    ASSERT_TRUE(model.ok()) << model.status();
+    for (const int requests : {1, 8}) {
+      limits.max_requests = requests;
+      const size_t bytes = Generator::Bytes(*config, *kernels, limits);
+      EXPECT_EQ(Generator(**model, limits).bytes(), bytes);
+      const BartCache::Size size = {static_cast<size_t>(requests) * 12, 300};
+      EXPECT_EQ(BartCache(**model, size).bytes(),
+                BartCache::Bytes(*config, size));
+    }
   }
 }
 

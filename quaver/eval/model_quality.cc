@@ -109,8 +109,17 @@ EncoderDrop CosineDrop(std::shared_ptr<const WordPiece> tokenizer,
 absl::StatusOr<EncoderDrop> SpearmanDrop(
     std::shared_ptr<const WordPiece> tokenizer, const std::string& path) {
   ASSIGN_OR_RETURN(auto pairs, ReadSentencePairs(path));
-  if (pairs.empty()) {
-    return absl::FailedPreconditionError(path + ": holds no sentence pairs");
+  if (pairs.size() < kLeastPairs) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: holds {} sentence pairs; {} at least are needed", path,
+                    pairs.size(), kLeastPairs));
+  }
+  const auto is_same = [&](const SentencePair& pair) {
+    return pair.score == pairs[0].score;
+  };
+  if (std::all_of(pairs.begin(), pairs.end(), is_same)) {
+    return absl::FailedPreconditionError(
+        path + ": all pairs have one score, so that none ranks above another");
   }
   std::vector<std::string> texts;
   std::vector<double> people;

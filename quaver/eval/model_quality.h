@@ -27,7 +27,10 @@ EncoderDrop CosineDrop(std::shared_ptr<const WordPiece> tokenizer,
                        std::vector<std::string> texts);
 
 // Spearman's rho of cosines and people's scores, of a file with the columns
-// score, sentence1, sentence2. Errors as ReadSentencePairs'.
+// score, sentence1, sentence2. Errors as ReadSentencePairs'; FailedPrecondition
+// for a file that no rank can be judged by: fewer than kLeastPairs pairs, or
+// all of one score.
+inline constexpr size_t kLeastPairs = 30;
 absl::StatusOr<EncoderDrop> SpearmanDrop(
     std::shared_ptr<const WordPiece> tokenizer, const std::string& path);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "quaver/base/file.h"
 
@@ -73,7 +74,8 @@ absl::StatusOr<double> ParseNumber(std::string_view text) {
   double number = 0;
   const auto [end, error] =
       std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) {
+  if (error != std::errc() || end != text.data() + text.size() ||
+      !std::isfinite(number)) {
     return absl::InvalidArgumentError(
         fmt::format("'{}' is not a number", text));
   }

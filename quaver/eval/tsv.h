@@ -26,7 +26,7 @@ absl::Status ForEachNamedRow(
     const std::function<
         absl::Status(const std::vector<std::string_view>& values)>& visit);
 
-// InvalidArgument naming the text when it is not a number.
+// InvalidArgument naming the text when it is not a finite number.
 absl::StatusOr<double> ParseNumber(std::string_view text);
 
 }  // namespace quaver

@@ -18,8 +18,7 @@ std::vector<float> Join(const std::vector<TensorView>& parts) {
   return joined;
 }
 
-}  // namespace
-
+// Other types than floating-point ones are finite.
 bool AllFinite(const TensorView& view) {
   // A value is none where all bits of its exponent are set.
   const auto none = [&](auto exponent) {
@@ -41,6 +40,20 @@ bool AllFinite(const TensorView& view) {
     default:
       return true;
   }
+}
+
+}  // namespace
+
+absl::Status CheckFinite(const std::string& folder,
+                         const Checkpoint& checkpoint) {
+  for (const std::string& name : checkpoint.Names()) {
+    ASSIGN_OR_RETURN(const TensorView view, checkpoint.Find(name));
+    if (AllFinite(view)) continue;
+    return absl::InvalidArgumentError(fmt::format(
+        "{}: tensor \"{}\" holds infinities or values that are no numbers",
+        folder, name));
+  }
+  return absl::OkStatus();
 }
 
 const float* InPlace(const TensorView& view,

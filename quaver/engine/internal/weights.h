@@ -88,9 +88,10 @@ class TensorFinder {
   mutable std::set<std::string> found_;
 };
 
-// Whether no value is infinite or no number. Other types than floating-point
-// ones are.
-bool AllFinite(const TensorView& view);
+// InvalidArgument naming folder and tensor where a floating-point value is
+// infinite or no number.
+absl::Status CheckFinite(const std::string& folder,
+                         const Checkpoint& checkpoint);
 
 // A tensor's values in place when the file holds them as aligned fp32, else
 // converted, in `converted`.
