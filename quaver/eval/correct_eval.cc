@@ -31,14 +31,16 @@ bool IsOffered(const Correction& correction, const std::string& wanted) {
                      });
 }
 
+// Adds to `fixed`, of every row, whether it is right.
 absl::StatusOr<CorrectFigures> RunSet(const QuerySet& set,
                                       const CorrectVariant& variant,
                                       const CorrectEvalConfig& config,
-                                      Kinds& kinds) {
+                                      Kinds& kinds,
+                                      std::vector<double>& fixed) {
   CorrectFigures figures = {.set = set.name, .variant = variant.name};
   const size_t limit = config.max_rows == 0 ? set.rows.size() : config.max_rows;
   figures.rows = std::min(limit, set.rows.size());
-  std::vector<double> fixed, wrong, offered, gated, passes, times;
+  std::vector<double> wrong, offered, gated, passes, times;
   for (size_t i = 0; i < figures.rows; ++i) {
     const QueryRow& row = set.rows[i];
     const Stopwatch stopwatch;
@@ -71,6 +73,19 @@ absl::StatusOr<CorrectFigures> RunSet(const QuerySet& set,
   figures.p50_us = Percentile(times, 0.5);
   figures.p99_us = Percentile(times, 0.99);
   return figures;
+}
+
+std::string DifferenceTable(const CorrectReport& report) {
+  std::vector<std::vector<std::string>> rows = {
+      {"set", "difference", "rows", "exact fix, points"}};
+  for (const CorrectDifference& difference : report.differences) {
+    rows.push_back(
+        {difference.set,
+         fmt::format("{} less {}", difference.variant, difference.baseline),
+         std::to_string(difference.rows),
+         DifferenceCell(difference.exact_fix)});
+  }
+  return MarkdownTable(rows);
 }
 
 std::string MissTable(const CorrectReport& report) {
@@ -134,10 +149,16 @@ absl::StatusOr<CorrectReport> RunCorrectEval(
   CorrectReport report;
   std::vector<Kinds> kinds(all.size());
   for (const QuerySet& set : sets) {
+    std::vector<std::vector<double>> fixed(all.size());  // by variant, row
     for (size_t i = 0; i < all.size(); ++i) {
       ASSIGN_OR_RETURN(CorrectFigures figures,
-                       RunSet(set, all[i], config, kinds[i]));
+                       RunSet(set, all[i], config, kinds[i], fixed[i]));
       report.figures.push_back(std::move(figures));
+    }
+    for (size_t i = 0; i + 1 < all.size(); ++i) {
+      report.differences.push_back(
+          {set.name, all.back().name, all[i].name, fixed[i].size(),
+           BootstrapDifference(fixed.back(), fixed[i], config.seed)});
     }
   }
   for (const auto& [kind, unused] : kinds[0]) {
@@ -152,6 +173,7 @@ absl::StatusOr<CorrectReport> RunCorrectEval(
 
 nlohmann::json ToJson(const CorrectReport& report) {
   nlohmann::json json = {{"sets", nlohmann::json::array()},
+                         {"differences", nlohmann::json::array()},
                          {"kinds", nlohmann::json::array()}};
   for (const CorrectFigures& figures : report.figures) {
     nlohmann::json entry = {
@@ -173,6 +195,14 @@ nlohmann::json ToJson(const CorrectReport& report) {
                                  {"confidence", miss.correction.confidence}});
     }
     json["sets"].push_back(std::move(entry));
+  }
+  for (const CorrectDifference& difference : report.differences) {
+    json["differences"].push_back(
+        {{"set", difference.set},
+         {"variant", difference.variant},
+         {"baseline", difference.baseline},
+         {"rows", difference.rows},
+         {"exact_fix", ToJson(difference.exact_fix)}});
   }
   for (const CorrectKind& kind : report.kinds) {
     json["kinds"].push_back({{"kind", kind.kind},
@@ -203,7 +233,8 @@ std::string ToMarkdown(const CorrectReport& report) {
     kinds.push_back({kind.kind, kind.variant, std::to_string(kind.rows),
                      PercentCell(kind.exact_fix)});
   }
-  return MarkdownTable(rows) + "\n" + MarkdownTable(kinds) + MissTable(report);
+  return MarkdownTable(rows) + "\n" + DifferenceTable(report) + "\n" +
+         MarkdownTable(kinds) + MissTable(report);
 }
 
 }  // namespace quaver

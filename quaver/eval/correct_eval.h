@@ -66,9 +66,19 @@ struct CorrectKind {
   Interval exact_fix;
 };
 
+// What the last variant mends more than another, row by row.
+struct CorrectDifference {
+  std::string set;
+  std::string variant;
+  std::string baseline;
+  size_t rows = 0;
+  Interval exact_fix;
+};
+
 struct CorrectReport {
-  std::vector<CorrectFigures> figures;  // by set, then variant
-  std::vector<CorrectKind> kinds;       // by kind, then variant
+  std::vector<CorrectFigures> figures;         // by set, then variant
+  std::vector<CorrectDifference> differences;  // by set, then baseline
+  std::vector<CorrectKind> kinds;              // by kind, then variant
 };
 
 // "right", "1 edit", "2 edits", "3 or more edits": of comparable forms.

@@ -140,6 +140,29 @@ TEST(CorrectEvalTest, SplitsByKindOverAllSets) {
   EXPECT_TRUE(report->figures[1].misses.empty());
 }
 
+TEST(CorrectEvalTest, DifferencesAreOfTheLastVariant) {
+  const QuerySet set = {"touch",
+                        {Row("helo", "hello"), Row("right", "right"),
+                         Row("adele", "adele"), Row("jello", "hello")}};
+  const auto report =
+      RunCorrectEval({set}, {kMade, {"same", kMade.correct}}, {});
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_EQ(report->differences.size(), 2u);
+  // Mended: helo. Harmed: right.
+  const CorrectDifference& nothing = report->differences[0];
+  EXPECT_EQ(nothing.variant, "same");
+  EXPECT_EQ(nothing.baseline, "do nothing");
+  EXPECT_EQ(nothing.rows, 4u);
+  EXPECT_DOUBLE_EQ(nothing.exact_fix.value, 0);
+  EXPECT_LT(nothing.exact_fix.low, 0);
+  EXPECT_GT(nothing.exact_fix.high, 0);
+  EXPECT_EQ(report->differences[1].baseline, "made");
+  EXPECT_EQ(report->differences[1].exact_fix.low, 0);
+  EXPECT_EQ(report->differences[1].exact_fix.high, 0);
+  EXPECT_EQ(ToJson(*report)["differences"][1]["baseline"], "made");
+  EXPECT_THAT(ToMarkdown(*report), HasSubstr("same less do nothing"));
+}
+
 TEST(CorrectEvalTest, LimitsRowsOfEachSet) {
   const QuerySet set = {"touch", {Row("helo", "hello"), Row("broken", "b")}};
   const auto report = RunCorrectEval({set, {"empty", {}}}, {kMade},

@@ -43,6 +43,8 @@ TEST(TsvTest, NumbersAreWhole) {
   EXPECT_EQ(ParseNumber("-1.5").value(), -1.5);
   EXPECT_FALSE(ParseNumber("1.5x").ok());
   EXPECT_FALSE(ParseNumber("").ok());
+  EXPECT_FALSE(ParseNumber("nan").ok());
+  EXPECT_FALSE(ParseNumber("-inf").ok());
 }
 
 TEST(QueryFileTest, WritesAndReadsBack) {
@@ -76,15 +78,17 @@ TEST(QueryFileTest, MakesSetsOfATsvCatalogue) {
                            100 + i, i % 7);
   }
   ASSERT_TRUE(WriteFileAtomically(folder + "/tracks.tsv", content).ok());
-  const auto sets = MakeSets({.catalogue = {folder + "/tracks.tsv"},
-                              .folder = folder + "/sets",
-                              .misspellings = "",
-                              .kinds = {SetKind::kTouch, SetKind::kClean},
-                              .set = {.rows = 20, .seed = 1}});
+  const auto sets =
+      MakeSets({.catalogue = {folder + "/tracks.tsv"},
+                .folder = folder + "/sets",
+                .misspellings = "",
+                .kinds = {SetKind::kTouch, SetKind::kClean, SetKind::kUnseen,
+                          SetKind::kUnseenPartial},
+                .set = {.rows = 20, .seed = 1}});
   ASSERT_TRUE(sets.ok()) << sets.status();
   const auto read = ReadQuerySets(folder + "/sets");
   ASSERT_TRUE(read.ok());
-  ASSERT_EQ(read->size(), 2u);
+  ASSERT_EQ(read->size(), 2u);  // none of seven artists is kept out
   EXPECT_EQ((*read)[1].name, "touch");
   EXPECT_EQ((*read)[1].rows, (*sets)[0].rows);
 }
@@ -95,6 +99,8 @@ TEST(TableTest, ColumnsAreAligned) {
             "| ----- | --: |\n"
             "| touch |   7 |\n");
   EXPECT_EQ(PercentCell({0.5, 0.45, 0.551}), "50.0 (45.0-55.1)");
+  EXPECT_EQ(DifferenceCell({-0.001, -0.0024, 0.0002}),
+            "-0.10 (-0.24 to +0.02)");
 }
 
 TEST(BroadQueriesTest, TheCommittedListIsFortyQueries) {

@@ -60,12 +60,18 @@ Miss MakeMiss(const QueryRow& row, int rank, const SearchResponse& response) {
   return {row, rank, tracks[0].title, tracks[0].artist};
 }
 
+// Of every target of a set: is it first, is it among ten?
+struct Found {
+  std::vector<double> first;
+  std::vector<double> tenth;
+};
+
 absl::StatusOr<SearchFigures> RunSet(const QuerySet& set,
                                      const SearchVariant& variant,
                                      const SearchEvalConfig& config,
-                                     Timings& all_timings) {
+                                     Timings& all_timings, Found& found) {
   SearchFigures figures = {.set = set.name, .variant = variant.name};
-  std::vector<double> fixed, first, tenth;
+  std::vector<double> fixed;
   Timings timings;
   const size_t limit = config.max_rows == 0 ? set.rows.size() : config.max_rows;
   figures.rows = std::min(limit, set.rows.size());
@@ -84,18 +90,32 @@ absl::StatusOr<SearchFigures> RunSet(const QuerySet& set,
     fixed.push_back(ComparableText(searched) == ComparableText(row.corrected));
     if (row.artist.empty()) continue;  // only the correction counts
     const int rank = TargetRank(row, *response);
-    first.push_back(rank == 1);
-    tenth.push_back(rank > 0);
+    found.first.push_back(rank == 1);
+    found.tenth.push_back(rank > 0);
     if (rank != 1 && figures.misses.size() < config.max_misses) {
       figures.misses.push_back(MakeMiss(row, rank, *response));
     }
   }
-  figures.targets = first.size();
+  figures.targets = found.first.size();
   figures.exact_fix = BootstrapMean(fixed, config.seed);
-  figures.success_at_1 = BootstrapMean(first, config.seed);
-  figures.success_at_10 = BootstrapMean(tenth, config.seed);
+  figures.success_at_1 = BootstrapMean(found.first, config.seed);
+  figures.success_at_10 = BootstrapMean(found.tenth, config.seed);
   figures.latency = timings.Summary();
   return figures;
+}
+
+// Of the last of `variants` to each other one.
+void AddDifferences(const QuerySet& set,
+                    const std::vector<SearchVariant>& variants,
+                    const std::vector<Found>& found, uint64_t seed,
+                    SearchReport& report) {
+  for (size_t i = 0; i + 1 < variants.size(); ++i) {
+    const Found& last = found.back();
+    report.differences.push_back(
+        {set.name, variants.back().name, variants[i].name, last.first.size(),
+         BootstrapDifference(last.first, found[i].first, seed),
+         BootstrapDifference(last.tenth, found[i].tenth, seed)});
+  }
 }
 
 nlohmann::json ToJson(const std::vector<StageLatency>& latency) {
@@ -108,6 +128,15 @@ nlohmann::json ToJson(const std::vector<StageLatency>& latency) {
   return json;
 }
 
+nlohmann::json ToJson(const SearchDifference& difference) {
+  return {{"set", difference.set},
+          {"variant", difference.variant},
+          {"baseline", difference.baseline},
+          {"targets", difference.targets},
+          {"success_at_1", ToJson(difference.success_at_1)},
+          {"success_at_10", ToJson(difference.success_at_10)}};
+}
+
 nlohmann::json ToJson(const Miss& miss) {
   return {{"query", miss.row.query},
           {"corrected", miss.row.corrected},
@@ -116,6 +145,23 @@ nlohmann::json ToJson(const Miss& miss) {
           {"rank", miss.rank},
           {"first_title", miss.first_title},
           {"first_artist", miss.first_artist}};
+}
+
+// Empty without differences.
+std::string DifferenceTable(const SearchReport& report) {
+  std::vector<std::vector<std::string>> rows = {{"set", "difference", "targets",
+                                                 "success@1, points",
+                                                 "success@10, points"}};
+  for (const SearchDifference& difference : report.differences) {
+    if (difference.targets == 0) continue;
+    rows.push_back(
+        {difference.set,
+         fmt::format("{} less {}", difference.variant, difference.baseline),
+         std::to_string(difference.targets),
+         DifferenceCell(difference.success_at_1),
+         DifferenceCell(difference.success_at_10)});
+  }
+  return rows.size() == 1 ? "" : "\n" + MarkdownTable(rows);
 }
 
 std::string LatencyTable(const SearchReport& report) {
@@ -171,11 +217,13 @@ absl::StatusOr<SearchReport> RunSearchEval(
   SearchReport report;
   std::vector<Timings> timings(variants.size());
   for (const QuerySet& set : sets) {
+    std::vector<Found> found(variants.size());
     for (size_t i = 0; i < variants.size(); ++i) {
       ASSIGN_OR_RETURN(SearchFigures figures,
-                       RunSet(set, variants[i], config, timings[i]));
+                       RunSet(set, variants[i], config, timings[i], found[i]));
       report.figures.push_back(std::move(figures));
     }
+    AddDifferences(set, variants, found, config.seed, report);
   }
   for (size_t i = 0; i < variants.size(); ++i) {
     report.latency.emplace_back(variants[i].name, timings[i].Summary());
@@ -185,6 +233,7 @@ absl::StatusOr<SearchReport> RunSearchEval(
 
 nlohmann::json ToJson(const SearchReport& report) {
   nlohmann::json json = {{"sets", nlohmann::json::array()},
+                         {"differences", nlohmann::json::array()},
                          {"latency", nlohmann::json::object()}};
   for (const SearchFigures& figures : report.figures) {
     nlohmann::json entry = {{"set", figures.set},
@@ -199,6 +248,9 @@ nlohmann::json ToJson(const SearchReport& report) {
       entry["misses"].push_back(ToJson(miss));
     }
     json["sets"].push_back(std::move(entry));
+  }
+  for (const SearchDifference& difference : report.differences) {
+    json["differences"].push_back(ToJson(difference));
   }
   for (const auto& [variant, stages] : report.latency) {
     json["latency"][variant] = ToJson(stages);
@@ -216,7 +268,8 @@ std::string ToMarkdown(const SearchReport& report) {
          figures.targets ? PercentCell(figures.success_at_1) : "-",
          figures.targets ? PercentCell(figures.success_at_10) : "-"});
   }
-  return MarkdownTable(rows) + "\n" + LatencyTable(report) + MissTable(report);
+  return MarkdownTable(rows) + DifferenceTable(report) + "\n" +
+         LatencyTable(report) + MissTable(report);
 }
 
 }  // namespace quaver

@@ -62,8 +62,19 @@ struct SearchFigures {
   std::vector<Miss> misses;
 };
 
+// What the last variant finds more than another, target by target.
+struct SearchDifference {
+  std::string set;
+  std::string variant;
+  std::string baseline;
+  size_t targets = 0;
+  Interval success_at_1;
+  Interval success_at_10;
+};
+
 struct SearchReport {
-  std::vector<SearchFigures> figures;  // by set, then variant
+  std::vector<SearchFigures> figures;         // by set, then variant
+  std::vector<SearchDifference> differences;  // by set, then baseline
   // Over all sets, by variant.
   std::vector<std::pair<std::string, std::vector<StageLatency>>> latency;
 };

@@ -1,6 +1,8 @@
 // Tests of success, latency and suggestion figures on made answers.
 #include "quaver/eval/search_eval.h"
 
+#include <set>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -85,6 +87,58 @@ TEST(SearchEvalTest, CountsByHand) {
   EXPECT_EQ(json["latency"]["do nothing"]["total"]["p90_us"], 300);
   EXPECT_THAT(ToMarkdown(*report), HasSubstr("33.3 (0.0-"));
   EXPECT_THAT(ToMarkdown(*report), HasSubstr("| skyfal "));
+}
+
+// Finds queries of `first` at rank 1, those of `second` at rank 2.
+SearchVariant Finding(const std::string& name,
+                      const std::set<std::string>& first,
+                      const std::set<std::string>& second) {
+  return {name,
+          [=](const std::string& query) -> absl::StatusOr<SearchResponse> {
+            std::vector<Hit> tracks;
+            if (!first.contains(query)) tracks.push_back(Track("Other", "X"));
+            if (first.contains(query) || second.contains(query)) {
+              tracks.push_back(Track(query, "Adele"));
+            }
+            return Answer(std::move(tracks));
+          }};
+}
+
+TEST(SearchEvalTest, DifferencesAreOfTheLastVariant) {
+  const QuerySet set = {"clean",
+                        {{"a", "a", "a", "Adele"},
+                         {"b", "b", "b", "Adele"},
+                         {"no target", "no target", "", ""},
+                         {"c", "c", "c", "Adele"},
+                         {"d", "d", "d", "Adele"}}};
+  // Gained: d. Lost from the first place: b. Lost altogether: c.
+  const auto report = RunSearchEval({set},
+                                    {Finding("do nothing", {"a", "b"}, {"c"}),
+                                     Finding("other", {"a"}, {"b", "d"}),
+                                     Finding("product", {"a"}, {"b", "d"})},
+                                    {});
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_EQ(report->differences.size(), 2u);
+  const SearchDifference& difference = report->differences[0];
+  EXPECT_EQ(difference.set, "clean");
+  EXPECT_EQ(difference.variant, "product");
+  EXPECT_EQ(difference.baseline, "do nothing");
+  EXPECT_EQ(difference.targets, 4u);
+  EXPECT_DOUBLE_EQ(difference.success_at_1.value, -0.25);
+  EXPECT_DOUBLE_EQ(difference.success_at_1.high, 0);
+  EXPECT_DOUBLE_EQ(difference.success_at_10.value, 0);
+  EXPECT_LT(difference.success_at_10.low, 0);
+  EXPECT_GT(difference.success_at_10.high, 0);
+  // Equal answers differ in no resample, though each figure is uncertain.
+  EXPECT_EQ(report->differences[1].baseline, "other");
+  EXPECT_EQ(report->differences[1].success_at_10.low, 0);
+  EXPECT_EQ(report->differences[1].success_at_10.high, 0);
+
+  const nlohmann::json json = ToJson(*report)["differences"][0];
+  EXPECT_EQ(json["baseline"], "do nothing");
+  EXPECT_EQ(json["success_at_1"]["value"], -0.25);
+  EXPECT_THAT(ToMarkdown(*report), HasSubstr("product less do nothing"));
+  EXPECT_THAT(ToMarkdown(*report), HasSubstr("-25.00 (-75.00 to +0.00)"));
 }
 
 TEST(SearchEvalTest, AnErrorNamesTheQuery) {

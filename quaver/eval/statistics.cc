@@ -77,6 +77,17 @@ Interval BootstrapMean(std::span<const double> values, uint64_t seed,
   return Bootstrap(values.size(), mean, seed, resamples);
 }
 
+Interval BootstrapDifference(std::span<const double> values,
+                             std::span<const double> baseline, uint64_t seed,
+                             int resamples) {
+  QUAVER_CHECK(values.size() == baseline.size());
+  std::vector<double> differences(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    differences[i] = values[i] - baseline[i];
+  }
+  return BootstrapMean(differences, seed, resamples);
+}
+
 std::vector<double> MeanRanks(std::span<const double> values) {
   std::vector<size_t> order(values.size());
   std::iota(order.begin(), order.end(), size_t{0});

@@ -37,6 +37,11 @@ Interval Bootstrap(
     uint64_t seed, int resamples = kResamples);
 Interval BootstrapMean(std::span<const double> values, uint64_t seed,
                        int resamples = kResamples);
+// The mean of `values` less that of `baseline`, which are of the same rows:
+// they are drawn in pairs. REQUIRES: equal sizes.
+Interval BootstrapDifference(std::span<const double> values,
+                             std::span<const double> baseline, uint64_t seed,
+                             int resamples = kResamples);
 
 // Ranks from 1; equal values share the mean of theirs.
 std::vector<double> MeanRanks(std::span<const double> values);

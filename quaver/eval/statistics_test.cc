@@ -73,6 +73,24 @@ TEST(StatisticsTest, BootstrapOfNothingAndOfConstants) {
   EXPECT_EQ(one.high, 2);
 }
 
+TEST(StatisticsTest, DifferencesAreOfPairs) {
+  // Each mean of a thousand rows is uncertain by 0.03; only ten of them differ.
+  std::vector<double> baseline(1'000), values(1'000);
+  for (size_t i = 0; i < 1'000; ++i) {
+    baseline[i] = i % 2 == 0;
+    values[i] = i % 2 == 0 || i % 100 == 1;
+  }
+  const Interval interval = BootstrapDifference(values, baseline, 1);
+  EXPECT_DOUBLE_EQ(interval.value, 0.01);
+  // 1.96 * sqrt(0.01 * 0.99 / 1000) = 0.0062
+  EXPECT_NEAR(interval.low, 0.01 - 0.0062, 0.0015);
+  EXPECT_NEAR(interval.high, 0.01 + 0.0062, 0.0015);
+  EXPECT_DOUBLE_EQ(BootstrapDifference(baseline, values, 1).value, -0.01);
+  const Interval none = BootstrapDifference(values, values, 1);
+  EXPECT_EQ(none.low, 0);
+  EXPECT_EQ(none.high, 0);
+}
+
 TEST(StatisticsTest, BootstrapResamplesRowsTogether) {
   const std::vector<double> x = {1, 2, 3, 4, 5, 6};
   const Interval interval = Bootstrap(

@@ -58,6 +58,11 @@ std::string NumberCell(const Interval& number) {
                      number.high);
 }
 
+std::string DifferenceCell(const Interval& difference) {
+  return fmt::format("{:+.2f} ({:+.2f} to {:+.2f})", 100 * difference.value,
+                     100 * difference.low, 100 * difference.high);
+}
+
 nlohmann::json ToJson(const Interval& interval) {
   return {{"value", interval.value},
           {"low", interval.low},

@@ -19,6 +19,9 @@ std::string PercentCell(const Interval& share);
 // "0.824 (0.807-0.840)".
 std::string NumberCell(const Interval& number);
 
+// A difference of shares in points: "-0.10 (-0.24 to +0.02)".
+std::string DifferenceCell(const Interval& difference);
+
 // {"value", "low", "high"}.
 nlohmann::json ToJson(const Interval& interval);
 

@@ -13,9 +13,9 @@
 namespace quaver {
 namespace {
 
-constexpr std::string_view kNames[] = {"word",  "artist",  "touch",
-                                       "hard",  "partial", "prefix",
-                                       "clean", "broad",   "unseen"};
+constexpr std::string_view kNames[] = {
+    "word",   "artist", "touch", "hard",   "partial",
+    "prefix", "clean",  "broad", "unseen", "unseen_partial"};
 // Rows drawn for one that is kept, above which a set is given up.
 constexpr size_t kAttemptsPerRow = 2'000;
 
@@ -217,6 +217,8 @@ Row MakeRow(SetKind kind, const Draw& draw) {
       return MakeClean(draw);
     case SetKind::kUnseen:
       return IsHeldOut(draw.track.artist) ? MakeTouch(draw) : std::nullopt;
+    case SetKind::kUnseenPartial:
+      return IsHeldOut(draw.track.artist) ? MakePartial(draw) : std::nullopt;
     case SetKind::kBroad:
       break;  // of no track
   }

@@ -32,12 +32,13 @@ enum class SetKind {
   kClean,    // untouched
   kBroad,    // some words of a description or tag, one or two of them replaced
              // by real human misspellings; names no track
-  kUnseen    // touch, of the artists that are kept out of training
+  kUnseen,   // touch, of the artists that are kept out of training
+  kUnseenPartial  // partial, of the same artists
 };
 inline constexpr SetKind kAllSetKinds[] = {
-    SetKind::kWord,  SetKind::kArtist,  SetKind::kTouch,
-    SetKind::kHard,  SetKind::kPartial, SetKind::kPrefix,
-    SetKind::kClean, SetKind::kBroad,   SetKind::kUnseen};
+    SetKind::kWord,    SetKind::kArtist,       SetKind::kTouch, SetKind::kHard,
+    SetKind::kPartial, SetKind::kPrefix,       SetKind::kClean, SetKind::kBroad,
+    SetKind::kUnseen,  SetKind::kUnseenPartial};
 
 // "word", "artist", ...
 std::string_view Name(SetKind kind);

@@ -135,9 +135,11 @@ TEST(QuerySetKindsTest, PrefixRowsStopInsideAWord) {
 }
 
 TEST(QuerySetKindsTest, PartialRowsLeaveSomethingOut) {
-  for (const QueryRow& row : Make(SetKind::kPartial)) {
-    EXPECT_LT(ComparableText(row.corrected).size(),
-              ComparableText(row.title + " " + row.artist).size());
+  for (const SetKind kind : {SetKind::kPartial, SetKind::kUnseenPartial}) {
+    for (const QueryRow& row : Make(kind)) {
+      EXPECT_LT(ComparableText(row.corrected).size(),
+                ComparableText(row.title + " " + row.artist).size());
+    }
   }
 }
 
@@ -156,8 +158,10 @@ TEST(QuerySetKindsTest, BroadRowsAreWordsOfADescriptionOrTag) {
 }
 
 TEST(QuerySetKindsTest, UnseenRowsNameArtistsThatAreKeptOut) {
-  for (const QueryRow& row : Make(SetKind::kUnseen)) {
-    EXPECT_TRUE(IsHeldOut(row.artist));
+  for (const SetKind kind : {SetKind::kUnseen, SetKind::kUnseenPartial}) {
+    for (const QueryRow& row : Make(kind)) {
+      EXPECT_TRUE(IsHeldOut(row.artist));
+    }
   }
 }
 

@@ -43,6 +43,8 @@ std::vector<HeldOutSet> MakeHeldOutSets(const SearchTexts& texts,
   std::vector<HeldOutSet> sets;
   bool clean = false;
   for (const SetKind kind : kAllSetKinds) {
+    // `unseen` stands for what was held out.
+    if (kind == SetKind::kUnseenPartial) continue;
     const auto made =
         MakeQuerySet(kind, texts, noise,
                      {.rows = static_cast<size_t>(rows), .seed = seed + 1'000});

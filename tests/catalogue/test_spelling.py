@@ -4,10 +4,12 @@ import pytest
 from .program import ROOT, SETS, evaluate
 
 # Exact fix in per cent, of the product as it runs: dictionary, model and gate.
-FLOORS = {"artist": 90, "broad": 88, "clean": 99.5, "hard": 80, "partial": 92,
-          "prefix": 85, "touch": 91, "unseen": 89, "word": 94}
+# 1.5 points below what was measured.
+FLOORS = {"artist": 92, "broad": 94.7, "clean": 99.8, "hard": 86.3,
+          "partial": 94.5, "prefix": 88, "touch": 93.8, "unseen": 90,
+          "unseen_partial": 95, "word": 94.5}
 MAX_PASSES = 4  # of the decoder, a query, at the mean
-ROWS = 250
+ROWS = 300
 
 
 @pytest.fixture(scope="module", name="product")

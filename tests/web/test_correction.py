@@ -91,6 +91,29 @@ def undo_by_key(search):
     search.page.keyboard.press("Shift+Enter")
 
 
+def test_the_corrector_itself_is_shown_and_undone(make_search):
+    """No answer is replaced here; docs/correction.png is the picture taken."""
+    search = make_search(viewport={"width": 1180, "height": 820}).open()
+    line = search.page.locator("#correction")
+    best = search.page.locator("#best")
+    search.type("beetles yesterdy")
+    expect(line).to_have_text("Showing results for beatles yesterday"
+                              "Search instead for beetles yesterdy")
+    expect(line.locator("em")).to_have_text("beatles yesterday")
+    expect(best).to_contain_text("Yesterday")
+    expect(best).to_contain_text("The Beatles")
+    search.page.keyboard.press("Escape")
+    expect(search.page.locator("#suggestions")).to_be_hidden()
+    search.shoot("correction")
+    with search.page.expect_response(SEARCH) as answer:
+        search.page.get_by_role(
+            "link", name="Search instead for beetles yesterdy").click()
+    search.settle()
+    assert params_of(answer.value.request)["spell"] == "off"
+    expect(line).to_have_text("")
+    expect(search.input).to_have_value("beetles yesterdy")
+
+
 @pytest.mark.parametrize("undo", [undo_by_click, undo_by_key])
 def test_a_correction_is_undone(search, correct, undo):
     corrector = correct(search)
