@@ -30,7 +30,8 @@ struct HttpRequest {
   std::string segment;  // decoded value of the route's {parameter}, by Router
   std::vector<std::string> segments;  // of all its parameters, in order
   int64_t received_us = 0;  // Clock::Real() when the request was complete
-  // Set once the client has gone, so that the work may stop. May be null.
+  // Set once the client has gone or was dropped, so that the work may stop. May
+  // be null.
   std::shared_ptr<const std::atomic<bool>> gone;
 
   // The first header of that lower-case name, or "".

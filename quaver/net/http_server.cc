@@ -1,8 +1,6 @@
-// See http_server.h. With internal/http_session.* all that knows Boost.
+// See http_server.h. With internal/http_*.* all that knows Boost.
 #include "quaver/net/http_server.h"
 
-#include <exception>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -10,7 +8,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 
-#include "quaver/base/log.h"
 #include "quaver/base/workers.h"
 #include "quaver/net/internal/http_session.h"
 
@@ -35,6 +32,12 @@ absl::Status CheckConfig(const HttpServerConfig& config) {
   }
   RETURN_IF_ERROR(positive("io_threads", config.io_threads));
   RETURN_IF_ERROR(positive("handler_threads", config.handler_threads));
+  if (config.max_handler_threads < config.handler_threads) {
+    return absl::InvalidArgumentError(
+        fmt::format("max_handler_threads must be at least {}, not {}",
+                    config.handler_threads, config.max_handler_threads));
+  }
+  RETURN_IF_ERROR(positive("thread_idle_ms", config.thread_idle_ms));
   RETURN_IF_ERROR(positive("max_connections", config.max_connections));
   RETURN_IF_ERROR(positive("read_timeout_ms", config.read_timeout_ms));
   RETURN_IF_ERROR(positive("transfer_timeout_ms", config.transfer_timeout_ms));
@@ -70,7 +73,6 @@ struct HttpServer::Impl {
   absl::Status Listen();
   void Accept();
   void OnAccept(error_code error, tcp::socket socket);
-  void RunIo();
   void Stop(int deadline_ms);
   template <typename Call>
   void ForEachSession(const Call& call);
@@ -83,7 +85,6 @@ struct HttpServer::Impl {
   asio::steady_timer accept_timer;
   int port = 0;
   bool stopped = false;
-  std::vector<std::thread> threads;
 };
 
 absl::Status HttpServer::Impl::LoadTls() {
@@ -169,17 +170,6 @@ void HttpServer::Impl::OnAccept(error_code error, tcp::socket socket) {
   Accept();
 }
 
-void HttpServer::Impl::RunIo() {
-  while (true) {
-    try {
-      shared.io.run();
-      return;
-    } catch (const std::exception& exception) {  // out of memory
-      LogError("a connection was dropped: {}", exception.what());
-    }
-  }
-}
-
 template <typename Call>
 void HttpServer::Impl::ForEachSession(const Call& call) {
   std::vector<std::shared_ptr<Session>> sessions;
@@ -208,26 +198,23 @@ void HttpServer::Impl::Stop(int deadline_ms) {
   }
   shared.dropping = true;
   ForEachSession([](Session& session) { session.Drop(); });
-  {
-    const MutexLock lock(&shared.mutex);
-    shared.mutex.Await(&shared, &Shared::NoHandlers);
-  }
-  shared.io.stop();
-  for (std::thread& thread : threads) thread.join();
+  shared.threads.AwaitHandlers();
+  shared.threads.Stop();
 }
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
     const HttpServerConfig& config, HttpHandler handler) {
   HttpServerConfig checked = config;
   if (checked.handler_threads == 0) checked.handler_threads = AvailableCores();
+  if (checked.max_handler_threads == 0) {
+    checked.max_handler_threads = checked.handler_threads;
+  }
   RETURN_IF_ERROR(CheckConfig(checked));
   auto impl = std::make_unique<Impl>(checked, std::move(handler));
   RETURN_IF_ERROR(impl->LoadTls());
   RETURN_IF_ERROR(impl->Listen());
-  impl->Accept();
-  for (int i = 0; i < checked.io_threads + checked.handler_threads; ++i) {
-    impl->threads.emplace_back([raw = impl.get()] { raw->RunIo(); });
-  }
+  RETURN_IF_ERROR(impl->shared.threads.Start());
+  impl->shared.resume_accept();
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
 }
 

@@ -74,32 +74,31 @@ bool TransferCodingIsKnown(const HttpRequest& request) {
 
 }  // namespace
 
-std::optional<HttpResponse> Refusal(const HttpRequest& request, int version,
-                                    bool coded_bodies) {
+std::optional<HttpRefusal> Refusal(const HttpRequest& request, int version,
+                                   bool coded_bodies) {
   if (std::find(kMethods.begin(), kMethods.end(), request.method) ==
       kMethods.end()) {
-    return ErrorResponse(
-        501, fmt::format("the method {} is not known", request.method));
+    return HttpRefusal{
+        501, fmt::format("the method {} is not known", request.method), ""};
   }
   const auto num_hosts =
       std::count_if(request.headers.begin(), request.headers.end(),
                     [](const auto& field) { return field.first == "host"; });
   if (num_hosts > 1 || (version == 11 && num_hosts == 0)) {
-    return ErrorResponse(400, "a request names its host once", "host");
+    return HttpRefusal{400, "a request names its host once", "host"};
   }
   if (!TransferCodingIsKnown(request)) {
-    return ErrorResponse(501, "the only transfer coding known is chunked",
-                         "transfer-encoding");
+    return HttpRefusal{501, "the only transfer coding known is chunked",
+                       "transfer-encoding"};
   }
   const std::string content = ToLower(request.header("content-encoding"));
   if (!coded_bodies && !content.empty() && content != "identity") {
-    return ErrorResponse(415, "send the body as it is, not compressed",
-                         "content-encoding");
+    return HttpRefusal{415, "send the body as it is, not compressed",
+                       "content-encoding"};
   }
   const std::string expect = ToLower(request.header("expect"));
   if (!expect.empty() && expect != "100-continue") {
-    return ErrorResponse(417, "the only demand known is 100-continue",
-                         "expect");
+    return HttpRefusal{417, "the only demand known is 100-continue", "expect"};
   }
   return std::nullopt;
 }

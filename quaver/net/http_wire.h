@@ -8,11 +8,17 @@
 
 namespace quaver {
 
-// The answer to a request whose header already shows that no handler can take
-// it; nothing for a good one. `version` is 10 or 11. `coded_bodies`: a handler
-// decodes what Content-Encoding names.
-std::optional<HttpResponse> Refusal(const HttpRequest& request, int version,
-                                    bool coded_bodies);
+struct HttpRefusal {
+  int status;
+  std::string message;
+  std::string field;  // the header that is wrong, or ""
+};
+
+// Why no handler can take a request, as far as its header shows; nothing for a
+// good one. `version` is 10 or 11. `coded_bodies`: a handler decodes what
+// Content-Encoding names.
+std::optional<HttpRefusal> Refusal(const HttpRequest& request, int version,
+                                   bool coded_bodies);
 
 struct WireOptions {
   int version = 11;

@@ -4,6 +4,7 @@ import json
 import pathlib
 import signal
 import subprocess
+import sys
 import threading
 import time
 
@@ -40,10 +41,10 @@ class Call(threading.Thread):
 def make(tmp_path):
     made = []
 
-    def start(*options):
+    def start(*options, delay_ms=LONG_MS):
         server = server_process.Server(tmp_path / str(len(made)),
                                        "--test-models", "--test-delay-ms",
-                                       LONG_MS, *options)
+                                       delay_ms, *options)
         made.append(server)
         server.start()
         return server
@@ -117,6 +118,15 @@ def test_what_takes_longer_than_the_exit_timeout_is_dropped(make_server):
     assert server.process.wait(timeout=30) == 0
 
 
+def test_a_model_that_never_returns_does_not_keep_the_process(make_server):
+    server = make_server("--exit-timeout-secs", "1", delay_ms=60_000)
+    call = called(server)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(timeout=30) == 0
+    call.join()
+    assert call.status != 200
+
+
 # Says where its process is, and never is ready.
 ENDLESS_START = """
 import os, pathlib, time
@@ -135,7 +145,11 @@ def test_a_signal_while_models_load_ends_the_start(tmp_path):
     version = tmp_path / "models/endless/1"
     version.mkdir(parents=True)
     (version / "model.py").write_text(ENDLESS_START)
-    (version.parent / "config.pbtxt").write_text('backend: "python"\n')
+    (version.parent / "config.pbtxt").write_text(f'''backend: "python"
+        input {{ name: "IN" data_type: TYPE_INT32 dims: [1] }}
+        output {{ name: "OUT" data_type: TYPE_INT32 dims: [1] }}
+        parameters {{ key: "EXECUTION_ENV_PATH"
+                      value: {{ string_value: "{sys.prefix}" }} }}''')
     process = subprocess.Popen(
         [server_process.BIN, "serve", "--model-repository",
          tmp_path / "models", "--no-metrics", "--port", "0", "--http-port",

@@ -216,7 +216,39 @@ def test_bodies_over_the_limit_are_refused_unread(server):
     wire.connection.putrequest("POST", INFER)
     wire.connection.putheader("Content-Length", str((64 << 20) + 1))
     wire.connection.endheaders()
-    assert wire.connection.getresponse().status == 413
+    answer = wire.connection.getresponse()
+    assert (answer.status, json.loads(answer.read())) == (413, {
+        "error": "a body is at most 67108864 bytes: send it in parts"})
+
+
+def test_chunked_bodies_count_with_what_has_come(server):
+    body = json.dumps(tensor([7])).encode()
+    wires = [Wire(server.http_port) for _ in range(10)]
+    for wire in wires:
+        wire.connection.putrequest("POST", INFER)
+        wire.connection.putheader("Transfer-Encoding", "chunked")
+        wire.connection.putheader("Expect", "100-continue")
+        wire.connection.endheaders()
+        assert wire.connection.sock.recv(64).startswith(b"HTTP/1.1 100 ")
+    for wire in wires:
+        wire.connection.send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+        assert wire.connection.getresponse().status == 200
+
+
+def test_models_that_wait_keep_nobody_waiting(tmp_path):
+    slow = server_process.Server(tmp_path, "--test-models", "--test-delay-ms",
+                                 "2000")
+    slow.start()
+    try:
+        wires = [Wire(slow.http_port) for _ in range(400)]
+        for wire in wires:
+            wire.connection.request("POST", INFER, json.dumps(tensor([7])))
+        status, _, _ = Wire(slow.http_port).send("GET", "/v2/health/live")
+        assert status == 200
+        for wire in wires:
+            assert wire.connection.getresponse().status == 200
+    finally:
+        slow.stop()
 
 
 def test_routes_and_methods_that_are_none(wire):

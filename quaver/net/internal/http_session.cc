@@ -8,7 +8,6 @@
 
 #include "absl/cleanup/cleanup.h"
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/defer.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
@@ -50,33 +49,13 @@ void Shared::Remove(Session* session) {
   if (resume) resume_accept();
 }
 
-bool Shared::TryHandle(const std::shared_ptr<Session>& session) {
-  {
-    const MutexLock lock(&mutex);
-    if (num_handling == config.handler_threads) {
-      if (waiting.size() >= static_cast<size_t>(config.max_queue)) return false;
-      waiting.push_back(session);
-      return true;
-    }
-    ++num_handling;
-  }
-  // By this thread, once it has left the strand.
-  asio::defer(io, [session] { session->Handle(); });
-  return true;
-}
-
-void Shared::Handled() {
-  std::shared_ptr<Session> next;
-  {
-    const MutexLock lock(&mutex);
-    if (waiting.empty()) {
-      --num_handling;
-      return;
-    }
-    next = std::move(waiting.front());
-    waiting.pop_front();
-  }
-  asio::post(io, [session = std::move(next)] { session->Handle(); });
+HttpResponse Shared::Refused(int status, std::string_view message,
+                             std::string_view field) const {
+  if (config.on_refused) config.on_refused(status);
+  if (!config.write_error) return ErrorResponse(status, message, field);
+  HttpResponse response = config.write_error(status, message, field);
+  if (status == 503) response.headers.emplace_back("Retry-After", "1");
+  return response;
 }
 
 Session::Session(Shared& shared, tcp::socket socket)
@@ -226,6 +205,7 @@ void Session::Parse() {
         !AcceptHeader()) {
       return;
     }
+    if (phase_ == Phase::kBody && !ReserveBody()) return;
   }
   // Only a chunk's header can be this long and not have been parsed.
   if (buffer_.size() > shared_.config.max_header_bytes) {
@@ -262,9 +242,7 @@ bool Session::AcceptHeader() {
   deadline_ = After(shared_.config.transfer_timeout_ms);
   if (auto refusal = Refusal(request_, static_cast<int>(message.version()),
                              shared_.config.coded_bodies)) {
-    shared_.Refused(refusal->status);
-    keep_alive_ = false;
-    Respond(*std::move(refusal));
+    Refuse(refusal->status, refusal->message, refusal->field);
     return false;
   }
   auto target = ParseTarget(std::string(message.target()));
@@ -283,17 +261,16 @@ bool Session::AcceptHeader() {
   return true;
 }
 
+// Memory for an announced length is taken with the header, for chunks as they
+// come.
 bool Session::ReserveBody() {
-  const auto length = parser_->content_length();
-  const size_t num_bytes = parser_->chunked() ? shared_.config.max_body_bytes
-                           : length           ? *length
-                                              : 0;
-  reserved_bytes_ = num_bytes;
-  const size_t before = shared_.buffered_bytes.fetch_add(num_bytes);
-  if (num_bytes == 0 ||
-      before + num_bytes <= shared_.config.max_buffered_bytes) {
-    return true;
-  }
+  const size_t num_bytes = parser_->chunked()
+                               ? parser_->get().body().size()
+                               : parser_->content_length().value_or(0);
+  const size_t more = num_bytes - std::exchange(reserved_bytes_, num_bytes);
+  if (more == 0) return true;
+  const size_t before = shared_.buffered_bytes.fetch_add(more);
+  if (before + more <= shared_.config.max_buffered_bytes) return true;
   Refuse(503, "too many large bodies at once: try again");
   return false;
 }
@@ -322,23 +299,28 @@ void Session::Dispatch() {
   request_.received_us = Clock::Real().NowUs();
   gone_ = std::make_shared<std::atomic<bool>>(false);
   request_.gone = gone_;
-  if (shared_.TryHandle(shared_from_this())) {
+  if (shared_.threads.TryHandle(shared_from_this())) {
     // The next request, or that the client leaves. Not behind what was read
     // already; inside of TLS an end cannot be told from a pause.
     if (!tls_ && buffer_.size() == 0) ReadAhead();
     return;
   }
-  shared_.Refused(503);
-  Respond(ErrorResponse(503, "too many requests at once: try again"));
+  Respond(shared_.Refused(503, "too many requests at once: try again"));
 }
 
+// The thread counts as free before the client can ask again.
 void Session::Handle() {
-  const absl::Cleanup handled = [this] { shared_.Handled(); };
-  if (shared_.dropping) return;
-  asio::dispatch(socket_.get_executor(), [self = shared_from_this(),
-                                          response = CallHandler()]() mutable {
-    self->Respond(std::move(response));
-  });
+  std::optional<HttpResponse> response;
+  {
+    const absl::Cleanup handled = [this] { shared_.threads.Handled(); };
+    if (!shared_.dropping) response = CallHandler();
+  }
+  if (!response) return;
+  asio::dispatch(
+      socket_.get_executor(),
+      [self = shared_from_this(), response = *std::move(response)]() mutable {
+        self->Respond(std::move(response));
+      });
 }
 
 HttpResponse Session::CallHandler() {
@@ -350,14 +332,13 @@ HttpResponse Session::CallHandler() {
   } catch (...) {
   }
   LogError("{} {} threw: {}", request_.method, request_.path, reason);
-  shared_.Refused(500);
-  return ErrorResponse(500, "this request failed inside the server");
+  return shared_.Refused(500, "this request failed inside the server");
 }
 
-void Session::Refuse(int status, std::string_view message) {
-  shared_.Refused(status);
+void Session::Refuse(int status, std::string_view message,
+                     std::string_view field) {
   keep_alive_ = false;
-  Respond(ErrorResponse(status, message));
+  Respond(shared_.Refused(status, message, field));
 }
 
 void Session::Respond(HttpResponse response) {
@@ -430,6 +411,7 @@ void Session::Linger() {
 }
 
 void Session::Close() {
+  if (phase_ == Phase::kHandler) *gone_ = true;
   phase_ = Phase::kClosed;
   action_ = nullptr;
   timer_.cancel();

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -25,6 +24,7 @@
 
 #include "quaver/base/mutex.h"
 #include "quaver/net/http_server.h"
+#include "quaver/net/internal/http_threads.h"
 
 namespace quaver {
 
@@ -37,13 +37,8 @@ inline SteadyTime After(int milliseconds) {
 
 class Session;
 
-// What the sessions share. Destroyed bottom up: the context with the sessions
-// that its pending operations own, then what those refer to.
-//
-// The threads that run `io` read, parse and write, and each turns into a
-// handler thread for a request that it has read (leader and followers): a
-// request wakes one thread. At most handler_threads do that at once, of so many
-// and io_threads together, so that some always serve the sockets.
+// What the sessions share. Destroyed bottom up: the threads, the context with
+// the sessions that its pending operations own, then what those refer to.
 struct Shared {
   Shared(HttpServerConfig server_config, HttpHandler server_handler)
       : config(std::move(server_config)),
@@ -65,27 +60,16 @@ struct Shared {
   // Null: no TLS. Set before the first session.
   std::unique_ptr<boost::asio::ssl::context> tls;
   boost::asio::io_context io;
-
-  int num_handling ABSL_GUARDED_BY(mutex) = 0;
-  // For them no handler thread is free.
-  std::deque<std::shared_ptr<Session>> waiting ABSL_GUARDED_BY(mutex);
+  HttpThreads threads{config, io};
 
   bool NoSessions() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     return sessions.empty();
   }
-  bool NoHandlers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    return num_handling == 0;
-  }
-  // Has the session's request handled as soon as a handler thread is free, in
-  // the order of the calls. False when max_queue requests wait already.
-  bool TryHandle(const std::shared_ptr<Session>& session);
-  // A handler is done: its thread is the next one's.
-  void Handled();
   void Add(const std::shared_ptr<Session>& session);
   void Remove(Session* session);
-  void Refused(int status) const {
-    if (config.on_refused) config.on_refused(status);
-  }
+  // The answer to a request that no handler answers; counts it.
+  HttpResponse Refused(int status, std::string_view message,
+                       std::string_view field = "") const;
 };
 
 // One connection. Everything but Handle() runs on its strand, and every
@@ -140,7 +124,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void SendContinue();
   void Dispatch();
   HttpResponse CallHandler();
-  void Refuse(int status, std::string_view message);
+  void Refuse(int status, std::string_view message,
+              std::string_view field = "");
   void Respond(HttpResponse response);
   void Write();
   void CloseAfter(int milliseconds);
