@@ -45,6 +45,9 @@ class BartDecoderServable : public Servable {
   absl::StatusOr<Tensors> Infer(const Tensors& request,
                                 const CallOptions& options,
                                 CallTimes* times) override;
+  ServableCounts counts() const override {
+    return {.num_waiting = bart_->num_waiting()};
+  }
   absl::Status Resize(int num_instances) override {
     return bart_->Resize(num_instances);
   }

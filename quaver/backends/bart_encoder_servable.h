@@ -42,6 +42,9 @@ class BartEncoderServable : public Servable {
   absl::StatusOr<Tensors> Infer(const Tensors& request,
                                 const CallOptions& options,
                                 CallTimes* times) override;
+  ServableCounts counts() const override {
+    return {.num_waiting = bart_->num_waiting()};
+  }
   absl::Status Resize(int num_instances) override {
     return bart_->Resize(num_instances);
   }

@@ -60,6 +60,8 @@ class BartInstances {
                    const std::function<absl::Status(BartInstance&)>& body)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  int num_waiting() const { return pool_.num_waiting(); }  // calls, now
+
   // As Servable's: all workspaces are made anew, those in use go with their
   // call.
   absl::Status Resize(int num_instances) ABSL_LOCKS_EXCLUDED(mutex_, resizing_);

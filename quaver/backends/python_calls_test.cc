@@ -38,6 +38,7 @@ TEST(PythonCallsTest, GetsTheAnswersOfOtherModels) {
         EXPECT_EQ(version, "");
         EXPECT_EQ(options.request_id, "inner");
         EXPECT_EQ(options.parameters, R"({"k": 1})");
+        EXPECT_THAT(options.outputs, ElementsAre("OUT"));
         EXPECT_EQ(options.depth, 1);
         std::vector<int32_t> values = Int32Values(request[0]);
         for (int32_t& value : values) value *= 2;
@@ -66,6 +67,26 @@ TEST(PythonCallsTest, GetsTheErrorsOfOtherModels) {
   ASSERT_TRUE(model.ok()) << model.status();
   EXPECT_EQ(Message(Ask(**model, {1}).status()),
             "unexpected inference output 'OUT' for model 'double'");
+}
+
+TEST(PythonCallsTest, AsksWhetherOtherModelsAreReady) {
+  PythonTestModel script(
+      "  def execute(self, requests):\n"
+      "    return [answer([\n"
+      "        pb_utils.is_model_ready('double'),\n"
+      "        pb_utils.is_model_ready(model_name='double',\n"
+      "                                model_version='3'),\n"
+      "        pb_utils.is_model_ready('other')])]\n");
+  const auto alone = script.Create();
+  ASSERT_TRUE(alone.ok()) << alone.status();
+  EXPECT_THAT(*Ask(**alone, {0}), ElementsAre(0, 0, 0));
+  script.config.is_ready = [](const std::string& model,
+                              const std::string& version) {
+    return model == "double" && version != "3";
+  };
+  const auto model = script.Create();
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_THAT(*Ask(**model, {0}), ElementsAre(1, 0, 0));
 }
 
 TEST(PythonCallsTest, RunsAsynchronousCallsAtOnce) {
@@ -164,7 +185,7 @@ TEST(PythonCallsTest, MayBeTheLastHolderOfItsModel) {
   std::shared_ptr<PythonServable> own;
   std::atomic<bool> is_over{false};
   std::atomic<bool> outer_cancelled{false};
-  script.config.grace_us = 1'000;
+  script.config.finalize_limit_us = 1'000;
   script.config.call_model =
       [&](const std::string&, const std::string&, const Tensors&,
           const CallOptions& options) -> absl::StatusOr<Tensors> {

@@ -19,6 +19,10 @@ using ModelCaller = std::function<absl::StatusOr<Tensors>(
     const std::string& model, const std::string& version,
     const Tensors& request, const CallOptions& options)>;
 
+// Whether a model can be asked. `version` as above; called likewise.
+using ModelReady =
+    std::function<bool(const std::string& model, const std::string& version)>;
+
 struct PythonConfig {
   std::string model_name;
   int64_t version = 1;
@@ -31,7 +35,8 @@ struct PythonConfig {
   int max_batch_size = 0;  // rows of a batch; 0: tensors have no such dimension
   // Nothing: a call at a time.
   std::optional<DynamicBatching> batching;
-  int num_instances = 1;  // processes; 0: AvailableCores()
+  std::vector<std::string> ragged;  // inputs, see BatchingConfig
+  int num_instances = 1;            // processes; 0: AvailableCores()
   // Process i runs on cores[i modulo their number], counted within the
   // affinity mask. Empty: anywhere.
   std::vector<int> cores;
@@ -40,12 +45,14 @@ struct PythonConfig {
   // that has bin/python3. "$$TRITON_MODEL_DIRECTORY" in it is the model's
   // folder.
   std::string interpreter = "python3";
+  // Asks auto_complete_config. Where that changes model_config, tensors,
+  // max_batch_size and batching become what it says.
+  bool auto_complete = true;
   int64_t max_memory_bytes = 0;  // address space of a process; 0: no limit
 
   int64_t start_limit_us = 300'000'000;    // of the script and initialize()
   int64_t execute_limit_us = 300'000'000;  // of a batch, deadlines or none
-  // For a batch that nobody waits for any more, before its process is killed.
-  int64_t grace_us = 2'000'000;
+  // Of finalize(), and of a batch that nobody waits for when the model goes.
   int64_t finalize_limit_us = 5'000'000;
   int64_t backoff_us = 100'000;  // before a restart; doubles with each failure
   int max_failures = 5;          // in a row, before calls are refused at once
@@ -54,6 +61,7 @@ struct PythonConfig {
   int64_t nested_wait_us = 2'000'000;
 
   ModelCaller call_model;  // null: there are no other models
+  ModelReady is_ready;     // likewise
 };
 
 }  // namespace quaver

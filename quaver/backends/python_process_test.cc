@@ -104,9 +104,9 @@ TEST(PythonProcessTest, NoticesTheDeathOfAnIdleProcess) {
   EXPECT_NE(ProcessOf(**model), process);
 }
 
-TEST(PythonProcessTest, AnswersAtTheDeadlineAndKillsWhatHangs) {
+TEST(PythonProcessTest, AnswersAtTheDeadlineAndKillsAtTheLimit) {
   PythonTestModel script(kMisbehaves);
-  script.config.grace_us = 1'000;
+  script.config.execute_limit_us = 500'000;
   const auto model = script.Create();
   ASSERT_TRUE(model.ok()) << model.status();
   const int32_t process = ProcessOf(**model);
@@ -134,7 +134,6 @@ TEST(PythonProcessTest, TellsTheScriptThatItsCallerHasLeft) {
       "    if read(requests[0])[0] == 1:\n"
       "      while not requests[0].is_cancelled(): time.sleep(0.001)\n"
       "    return [answer([os.getpid()])]\n");
-  script.config.grace_us = 600'000'000;
   const auto model = script.Create();
   ASSERT_TRUE(model.ok()) << model.status();
   const int32_t process = ProcessOf(**model);
@@ -160,6 +159,43 @@ TEST(PythonProcessTest, TellsTheScriptThatItsCallerHasLeft) {
     caller.join();
     EXPECT_EQ(ProcessOf(**model), process);
   }
+}
+
+TEST(PythonProcessTest, GoesOnWhenItsCallersHaveLeft) {
+  const PythonTestModel script(
+      "  def initialize(self, args):\n"
+      "    self.go = args['model_repository'] + '/go'\n"
+      "  def execute(self, requests):\n"
+      "    if read(requests[0])[0] == 1:\n"
+      "      while not os.path.exists(self.go): time.sleep(0.001)\n"
+      "    return [answer([os.getpid()])]\n");
+  const auto model = script.Create();
+  ASSERT_TRUE(model.ok()) << model.status();
+  const int32_t process = ProcessOf(**model);
+  std::atomic<bool> cancelled{false};
+  std::thread caller([&] {
+    const CallOptions options = {.cancelled = &cancelled};
+    EXPECT_TRUE(absl::IsCancelled(Ask(**model, {1}, options).status()));
+  });
+  while ((*model)->counts().batcher->num_running == 0) {
+    std::this_thread::yield();
+  }
+  cancelled = true;
+  caller.join();  // while the script still works
+  EXPECT_EQ((*model)->counts().batcher->num_running, 1);
+  std::ofstream(script.Path("m/go")).flush();
+  EXPECT_EQ(ProcessOf(**model), process);
+}
+
+TEST(PythonProcessTest, EndsWithoutWhatNobodyWaitsFor) {
+  PythonTestModel script(kMisbehaves);
+  script.config.finalize_limit_us = 1'000;
+  auto model = script.Create();
+  ASSERT_TRUE(model.ok()) << model.status();
+  CallOptions late;
+  late.deadline_us = Clock::Real().NowUs() + 50'000;
+  EXPECT_TRUE(absl::IsDeadlineExceeded(Ask(**model, {2}, late).status()));
+  model->reset();  // the script hangs
 }
 
 TEST(PythonProcessTest, LogsWhatTheScriptPrints) {

@@ -26,12 +26,20 @@ Tensors Examples() {
 
 TEST(PythonProtocolTest, ReadsWhatItWrote) {
   PythonWriter writer;
-  writer.Request("id", R"({"k": 1})", 42, Examples());
+  const std::vector<std::string> wanted = {"A", "B"};
+  writer.Request({.id = "id",
+                  .parameters = R"({"k": 1})",
+                  .timeout_us = 42,
+                  .outputs = wanted},
+                 Examples());
   PythonReader reader(writer.payload());
   EXPECT_EQ(reader.String(), "id");
   EXPECT_EQ(reader.String(), R"({"k": 1})");
   EXPECT_EQ(reader.U64(), 42u);
   const Tensors tensors = reader.ReadTensors();
+  EXPECT_EQ(reader.U32(), 2u);
+  EXPECT_EQ(reader.String(), "A");
+  EXPECT_EQ(reader.String(), "B");
   EXPECT_TRUE(reader.Finish().ok());
   const Tensors examples = Examples();
   ASSERT_EQ(tensors.size(), examples.size());

@@ -2,6 +2,7 @@
 #include "quaver/backends/python_servable.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "quaver/base/clock.h"
 #include "quaver/base/json.h"
 #include "quaver/base/workers.h"
+#include "quaver/sched/tensors.h"
 
 namespace quaver {
 namespace {
@@ -42,9 +44,11 @@ absl::StatusOr<TensorSpec> ReadSpec(const json& tensor, bool has_batch) {
   TensorSpec spec = {.name = name.get<std::string>()};
   spec.datatype = static_cast<Datatype>(known - kConfigDatatypes);
   if (has_batch) spec.shape.push_back(-1);
+  // The only reshape there is leaves the batch dimension alone.
+  const bool is_scalar = tensor.contains("reshape");
   for (const json& dimension : dims) {
     if (!dimension.is_number_integer()) return refused;
-    spec.shape.push_back(dimension.get<int64_t>());
+    if (!is_scalar) spec.shape.push_back(dimension.get<int64_t>());
   }
   const json optional = tensor.value("optional", json());
   spec.optional = optional.is_boolean() && optional.get<bool>();
@@ -58,16 +62,11 @@ absl::StatusOr<std::vector<TensorSpec>> ReadSpecs(const json& config,
   for (const json& tensor : config.value(key, json::array())) {
     ASSIGN_OR_RETURN(specs.emplace_back(), ReadSpec(tensor, has_batch));
   }
-  if (specs.empty()) {
-    return absl::InvalidArgumentError(fmt::format(
-        "neither the configuration nor auto_complete_config names an {}", key));
-  }
   return specs;
 }
 
-absl::Status Complete(PythonConfig& config) {
-  ASSIGN_OR_RETURN(config.model_config, CompletePythonConfig(config));
-  const json completed = ParseJson(config.model_config);
+// What the script changed.
+absl::Status ReadCompleted(const json& completed, PythonConfig& config) {
   const json rows = completed.is_object()
                         ? completed.value("max_batch_size", json(0))
                         : json();
@@ -84,6 +83,23 @@ absl::Status Complete(PythonConfig& config) {
     config.batching.emplace();
   }
   return absl::OkStatus();
+}
+
+absl::Status Complete(PythonConfig& config) {
+  if (config.auto_complete) {
+    ASSIGN_OR_RETURN(std::string text, CompletePythonConfig(config));
+    const json completed = ParseJson(text);
+    if (completed != ParseJson(config.model_config)) {
+      RETURN_IF_ERROR(ReadCompleted(completed, config));
+      config.model_config = std::move(text);
+    }
+  }
+  if (!config.inputs.empty() && !config.outputs.empty()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(fmt::format(
+      "neither the configuration nor auto_complete_config names an {}",
+      config.inputs.empty() ? "input" : "output"));
 }
 
 BatcherConfig BatchesOf(const PythonConfig& config) {
@@ -109,6 +125,11 @@ absl::StatusOr<std::unique_ptr<PythonServable>> PythonServable::Create(
           fmt::format("Request for unknown model: '{}' is not found", model));
     };
   }
+  if (!config.is_ready) {
+    config.is_ready = [](const std::string&, const std::string&) {
+      return false;
+    };
+  }
   std::unique_ptr<PythonServable> servable(
       new PythonServable(std::move(config)));
   RETURN_IF_ERROR(
@@ -124,14 +145,13 @@ PythonServable::PythonServable(PythonConfig config)
       pool_(std::make_unique<PythonPool>(config_)) {}
 
 PythonServable::~PythonServable() {
+  execution_->Stop();
   if (batcher_ != nullptr) batcher_->Stop();
   threads_.reset();  // of callers that left, which are in the batcher
 }
 
 absl::Status PythonServable::Start() {
-  if (config_.inputs.empty() || config_.outputs.empty()) {
-    RETURN_IF_ERROR(Complete(config_));
-  }
+  RETURN_IF_ERROR(Complete(config_));
   if (config_.num_instances == 0) config_.num_instances = AvailableCores();
   ASSIGN_OR_RETURN(
       batcher_, Batcher::Create(BatchesOf(config_),
@@ -198,27 +218,40 @@ absl::StatusOr<int> PythonServable::CheckInputs(const Tensors& request) const {
   return static_cast<int>(rows);
 }
 
-absl::StatusOr<Tensors> PythonServable::Infer(const Tensors& request,
-                                              const CallOptions& options,
-                                              CallTimes* times) {
+absl::StatusOr<std::shared_ptr<PythonJob>> PythonServable::MakeJob(
+    const Tensors& request, const CallOptions& options) const {
   const int64_t now_us = Clock::Real().NowUs();
   RETURN_IF_ERROR(CheckWanted(options, now_us));
   if (options.depth > kMaxDepth) {
     return absl::InvalidArgumentError(
         fmt::format("models call each other more than {} deep", kMaxDepth));
   }
-  const auto job = std::make_shared<PythonJob>();
+  auto job = std::make_shared<PythonJob>();
   ASSIGN_OR_RETURN(job->size, CheckInputs(request));
   PythonWriter writer;
-  writer.Request(options.request_id, options.parameters,
-                 options.deadline_us == kNever ? options.timeout_us
-                                               : options.deadline_us - now_us,
+  writer.Request({.id = options.request_id,
+                  .parameters = options.parameters,
+                  .timeout_us = options.deadline_us == kNever
+                                    ? options.timeout_us
+                                    : options.deadline_us - now_us,
+                  .outputs = options.outputs},
                  request);
   job->request = writer.Take();
   job->tokens = 1;
+  job->kind_bytes = TensorsKind(request, config_.ragged);
+  job->kind = job->kind_bytes;
   job->options = options;
   job->options.request_id = job->options.parameters = {};
-  if (options.deadline_us == kNever && options.depth == 0) {
+  job->options.outputs = {};
+  return job;
+}
+
+absl::StatusOr<Tensors> PythonServable::Infer(const Tensors& request,
+                                              const CallOptions& options,
+                                              CallTimes* times) {
+  ASSIGN_OR_RETURN(const auto job, MakeJob(request, options));
+  if (options.deadline_us == kNever && options.cancelled == nullptr &&
+      options.depth == 0) {
     job->status = batcher_->Run(*job);
   } else {
     RETURN_IF_ERROR(Await(job, options));
@@ -229,6 +262,27 @@ absl::StatusOr<Tensors> PythonServable::Infer(const Tensors& request,
   }
   RETURN_IF_ERROR(job->status);
   return std::move(job->outputs);
+}
+
+absl::Status PythonServable::WarmUp(const Tensors& request) {
+  ASSIGN_OR_RETURN(const auto job, MakeJob(request, {}));
+  const std::array<PythonJob*, 1> jobs = {job.get()};
+  // Each is held until the last one was asked, so that none comes twice.
+  std::vector<std::pair<std::shared_ptr<PythonProcess>, absl::Status>> asked;
+  const int num_instances = batcher_->num_instances();
+  while (static_cast<int>(asked.size()) < num_instances && job->status.ok()) {
+    auto process =
+        pool_->Acquire(Clock::Real().NowUs() + config_.start_limit_us);
+    if (!process.ok()) {
+      job->status = Annotate(process.status(),
+                             fmt::format("model {}", config_.model_name));
+      break;
+    }
+    absl::Status health = execution_->Run(*process, jobs);
+    asked.emplace_back(*std::move(process), std::move(health));
+  }
+  for (const auto& [process, health] : asked) pool_->GiveBack(process, health);
+  return job->status;
 }
 
 absl::Status PythonServable::Await(const std::shared_ptr<PythonJob>& job,

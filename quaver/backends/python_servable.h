@@ -11,18 +11,19 @@
 // Each instance is a process (internal/python_protocol.h says how it is talked
 // to). The requests of a batch go to execute() in one list, each with its own
 // tensors; when a batch closes is the law of sched/batcher.h, where an item is
-// a call.
+// a call. Those of a batch have the same inputs, of the same shape but for the
+// batch dimension; of `ragged` inputs, of the same number of dimensions.
 //
 // A process that dies, breaks the protocol or is killed fails the batch that it
 // had (Unavailable) and is started again, after a pause that doubles with each
 // failure in a row up to kMaxBackoffUs. After max_failures of them, and while
 // no process works, calls are refused at once with the reason.
 //
-// A call with a deadline ends at its deadline, or soon after it is cancelled,
-// whatever the script does; one without ends with its batch. The script learns
-// of it by is_cancelled(). A process that does not answer is killed grace_us
-// after the last one who waited for its batch has left, and after
-// execute_limit_us whoever waits.
+// A call ends with its batch, at its deadline or soon after it is cancelled,
+// whatever the script does. The script may learn by is_cancelled() that nobody
+// waits; else it finishes, and its process stays. A process that does not
+// answer is killed after execute_limit_us, or finalize_limit_us after the
+// destruction began.
 //
 // A script may call other models, or its own, while execute() runs. Such calls
 // end at the latest deadline of the batch and are at most kMaxDepth deep. They
@@ -58,11 +59,11 @@ class PythonServable : public Servable {
   static constexpr int kMaxDepth = 8;
   static constexpr int64_t kMaxBackoffUs = 10'000'000;
 
-  // Starts the processes; returns when each has run initialize(). A
-  // configuration without inputs or outputs is completed by the script's
-  // auto_complete_config first. InvalidArgument for an interpreter that is
-  // none, NotFound for a script that is not there, Internal with the last line
-  // of the traceback for a script that fails.
+  // Starts the processes; returns when each has run initialize(). First the
+  // script's auto_complete_config completes the configuration, in a process of
+  // its own. InvalidArgument when that names no input or output even so, and
+  // for an interpreter that is none, NotFound for a script that is not there,
+  // Internal with the last line of the traceback for a script that fails.
   static absl::StatusOr<std::unique_ptr<PythonServable>> Create(
       PythonConfig config);
   // Runs finalize() in each process, for finalize_limit_us at most.
@@ -77,6 +78,9 @@ class PythonServable : public Servable {
   absl::StatusOr<Tensors> Infer(const Tensors& request,
                                 const CallOptions& options,
                                 CallTimes* times) override;
+  // By all processes, one after the other, beside the batcher. As Infer's
+  // errors; DeadlineExceeded when one is not free within start_limit_us.
+  absl::Status WarmUp(const Tensors& request) override;
   ServableCounts counts() const override;
   // Returns when new processes have run initialize(), or those that are too
   // many finalize(). When that fails nothing changes; errors as Create's.
@@ -92,6 +96,9 @@ class PythonServable : public Servable {
   absl::Status Start();
   // The rows of a request; InvalidArgument names the tensor that is wrong.
   absl::StatusOr<int> CheckInputs(const Tensors& request) const;
+  // For a call with these options, whatever they point to.
+  absl::StatusOr<std::shared_ptr<PythonJob>> MakeJob(
+      const Tensors& request, const CallOptions& options) const;
   // Waits in the calling thread no longer than the options say.
   absl::Status Await(const std::shared_ptr<PythonJob>& job,
                      const CallOptions& options);

@@ -1,4 +1,4 @@
-// Tests of Python models: tensors, arguments, batches, configuration.
+// Tests of Python models: tensors, arguments, batches, instances.
 #include "quaver/backends/python_servable.h"
 
 #include <thread>
@@ -129,6 +129,47 @@ TEST(PythonServableTest, GivesABatchAsOneListOfRequests) {
   for (std::thread& caller : callers) caller.join();
 }
 
+// The batch sizes that calls of shapes [1, 2] and [1, 3] see which wait for the
+// same process.
+std::vector<int32_t> BatchSizesOfTwoShapes(
+    const std::vector<std::string>& ragged) {
+  PythonTestModel script(
+      "  def initialize(self, args):\n"
+      "    self.go = args['model_repository'] + '/go'\n"
+      "  def execute(self, requests):\n"
+      "    if read(requests[0]).shape[1] == 1:\n"
+      "      while not os.path.exists(self.go): time.sleep(0.001)\n"
+      "    return [answer([len(requests)]) for r in requests]\n");
+  script.config.inputs[0].shape = {-1, -1};
+  script.config.max_batch_size = 8;
+  script.config.batching.emplace();
+  script.config.ragged = ragged;
+  const auto model = script.Create();
+  EXPECT_TRUE(model.ok()) << model.status();
+  std::vector<int32_t> sizes(3);
+  std::vector<std::thread> callers;
+  const auto counts = [&] { return *(*model)->counts().batcher; };
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    callers.emplace_back([&, i] {
+      Tensor in = Int32s("IN", std::vector<int32_t>(i + 1));
+      in.shape = {1, static_cast<int64_t>(i) + 1};
+      const auto outputs = (*model)->Infer({in});
+      ASSERT_TRUE(outputs.ok()) << outputs.status();
+      sizes[i] = Int32Values((*outputs)[0])[0];
+    });
+    while (counts().num_running == 0) std::this_thread::yield();
+  }
+  while (counts().num_queued < 2) std::this_thread::yield();
+  std::ofstream(script.Path("m/go")).flush();
+  for (std::thread& caller : callers) caller.join();
+  return sizes;
+}
+
+TEST(PythonServableTest, BatchesRequestsOfOneShape) {
+  EXPECT_THAT(BatchSizesOfTwoShapes({}), ElementsAre(1, 1, 1));
+  EXPECT_THAT(BatchSizesOfTwoShapes({"IN"}), ElementsAre(1, 2, 2));
+}
+
 TEST(PythonServableTest, GivesOneRequestWithoutDynamicBatching) {
   PythonTestModel script(kCounts);
   script.config.max_batch_size = 8;
@@ -187,6 +228,50 @@ TEST(PythonServableTest, ChangesTheNumberOfItsInstances) {
   std::ofstream(script.Path("m/full")).flush();
   EXPECT_EQ(Message((*model)->Resize(3)), "model m: RuntimeError: no more");
   EXPECT_THAT(*Ask(**model, {8, 9}), ElementsAre(8));
+}
+
+TEST(PythonServableTest, WarmsEveryInstance) {
+  PythonTestModel script(
+      "  def initialize(self, args):\n"
+      "    self.marker = (args['model_repository'] + '/warm_'\n"
+      "                   + args['model_instance_name'])\n"
+      "  def execute(self, requests):\n"
+      "    if read(requests[0])[0] == 7: raise ValueError('so cold')\n"
+      "    open(self.marker, 'w').close()\n"
+      "    return [answer([1])]\n");
+  script.config.num_instances = 3;
+  const auto model = script.Create();
+  ASSERT_TRUE(model.ok()) << model.status();
+  ASSERT_TRUE((*model)->WarmUp({Int32s("IN", {1})}).ok());
+  for (const char* marker : {"m/warm_m_0_0", "m/warm_m_0_1", "m/warm_m_0_2"}) {
+    EXPECT_TRUE(std::filesystem::exists(script.Path(marker))) << marker;
+  }
+  EXPECT_EQ(Message((*model)->WarmUp({Int32s("IN", {7})})),
+            "model m: ValueError: so cold");
+  EXPECT_TRUE(Ask(**model, {1}).ok());  // all were given back
+}
+
+TEST(PythonServableTest, SaysWhichOutputsAreWanted) {
+  PythonTestModel script(
+      "  def execute(self, requests):\n"
+      "    return [pb_utils.InferenceResponse([\n"
+      "        pb_utils.Tensor(name, np.zeros(1, np.int32))\n"
+      "        for name in r.requested_output_names()]) for r in requests]\n");
+  script.config.model_config =
+      R"({"name": "m", "output": [{"name": "A"}, {"name": "B"}]})";
+  script.config.outputs = {{"A", Datatype::kInt32, {-1}},
+                           {"B", Datatype::kInt32, {-1}}};
+  const auto model = script.Create();
+  ASSERT_TRUE(model.ok()) << model.status();
+  const std::vector<std::string> wanted = {"B"};
+  const auto one =
+      (*model)->Infer({Int32s("IN", {1})}, {.outputs = wanted}, nullptr);
+  ASSERT_TRUE(one.ok()) << one.status();
+  ASSERT_EQ(one->size(), 1u);
+  EXPECT_EQ((*one)[0].name, "B");
+  const auto all = (*model)->Infer({Int32s("IN", {1})});
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_EQ(all->size(), 2u);
 }
 
 TEST(PythonServableTest, RefusesInputsThatDoNotFit) {
@@ -255,57 +340,6 @@ TEST(PythonServableTest, ImportsWhatLiesBesideTheScript) {
   EXPECT_THAT(*seen, ElementsAre(5, 6));
   // A repository is watched for changes, and may be read-only.
   EXPECT_FALSE(std::filesystem::exists(script.Path("m/1/__pycache__")));
-}
-
-TEST(PythonServableTest, CompletesAConfigurationWithoutTensors) {
-  PythonTestModel script(
-      "  @staticmethod\n"
-      "  def auto_complete_config(config):\n"
-      "    config.add_input({'name': 'IN', 'data_type': 'TYPE_INT32',\n"
-      "                      'dims': [2], 'optional': True})\n"
-      "    config.add_output({'name': 'OUT', 'data_type': 'TYPE_INT32',\n"
-      "                       'dims': []})\n"
-      "    config.set_max_batch_size(4)\n"
-      "    config.set_dynamic_batching()\n"
-      "    return config\n"
-      "  def initialize(self, args):\n"
-      "    self.config = json.loads(args['model_config'])\n"
-      "  def execute(self, requests):\n"
-      "    return [answer([self.config['max_batch_size']])]\n");
-  script.config.inputs = script.config.outputs = {};
-  const auto model = script.Create();
-  ASSERT_TRUE(model.ok()) << model.status();
-  EXPECT_EQ((*model)->max_batch_size(), 4);
-  const std::vector<TensorSpec> inputs = (*model)->inputs();
-  ASSERT_EQ(inputs.size(), 1u);
-  EXPECT_EQ(inputs[0].shape, (std::vector<int64_t>{-1, 2}));
-  EXPECT_TRUE(inputs[0].optional);
-  EXPECT_EQ((*model)->outputs()[0].shape, (std::vector<int64_t>{-1}));
-  const auto seen = (*model)->Infer(Tensors{});
-  ASSERT_TRUE(seen.ok()) << seen.status();
-  EXPECT_THAT(Int32Values((*seen)[0]), ElementsAre(4));
-}
-
-TEST(PythonServableTest, RefusesAnIncompleteConfiguration) {
-  PythonTestModel script(
-      "  @staticmethod\n"
-      "  def auto_complete_config(config):\n"
-      "    config.add_input({'name': 'IN', 'dims': [2]})\n"
-      "    return config\n"
-      "  def execute(self, requests):\n"
-      "    return []\n");
-  script.config.outputs.clear();
-  EXPECT_THAT(Message(script.Create().status()),
-              HasSubstr("model m: ValueError: an input has ['data_type', "
-                        "'dims', 'name']"));
-  const PythonTestModel silent(
-      "  def execute(self, requests):\n"
-      "    return []\n");
-  PythonConfig config = silent.config;
-  config.inputs.clear();
-  EXPECT_EQ(Message(PythonServable::Create(config).status()),
-            "model m: neither the configuration nor auto_complete_config names "
-            "an input");
 }
 
 }  // namespace

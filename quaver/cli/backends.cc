@@ -121,6 +121,13 @@ ServableOr MakeEncoder(const BackendRequest& request) {
   return EncoderServable::Create(config, BestKernels());
 }
 
+// Calls in line; without a bound there is the usual one.
+int MaxWaiting(const ModelConfig& model, int usual) {
+  if (!model.dynamic_batching) return usual;
+  const int size = model.dynamic_batching->default_queue_policy.max_queue_size;
+  return size > 0 ? size : usual;
+}
+
 ServableOr MakeCorrector(const BackendRequest& request) {
   CorrectorConfig config;
   ASSIGN_OR_RETURN(config.model_folder, PlanPath(request));
@@ -128,11 +135,7 @@ ServableOr MakeCorrector(const BackendRequest& request) {
   ASSIGN_OR_RETURN(config.max_requests, Parameter(request, "max_requests", 1));
   ASSIGN_OR_RETURN(config.threads_per_instance,
                    Parameter(request, "threads_per_instance", 1));
-  if (request.config.dynamic_batching) {
-    const QueuePolicy& policy =
-        request.config.dynamic_batching->default_queue_policy;
-    if (policy.max_queue_size > 0) config.max_waiting = policy.max_queue_size;
-  }
+  config.max_waiting = MaxWaiting(request.config, config.max_waiting);
   config.cores = request.config.cores;
   return CorrectorServable::Create(config, BestKernels());
 }
@@ -159,6 +162,7 @@ ServableOr MakeBartNetwork(const BackendRequest& request) {
   BartNetworkConfig config;
   ASSIGN_OR_RETURN(config.model_folder, PlanPath(request));
   config.num_instances = request.config.num_instances();
+  config.max_waiting = MaxWaiting(request.config, config.max_waiting);
   ASSIGN_OR_RETURN(config.max_tokens,
                    Parameter(request, "max_tokens", config.max_tokens));
   ASSIGN_OR_RETURN(config.threads_per_instance,
@@ -241,6 +245,10 @@ ServableOr MakePython(const KserveModels& models,
   config.outputs = SpecsOf(model, model.outputs);
   config.max_batch_size = model.max_batch_size;
   config.batching = model.dynamic_batching;
+  for (const TensorConfig& input : model.inputs) {
+    if (input.ragged) config.ragged.push_back(input.name);
+  }
+  config.auto_complete = request.auto_complete;
   config.num_instances = std::max(1, model.num_instances());
   config.cores = model.cores;
   const auto environment = model.parameters.find("EXECUTION_ENV_PATH");
@@ -259,6 +267,10 @@ ServableOr MakePython(const KserveModels& models,
                           const std::string& name, const std::string& version,
                           const Tensors& inputs, const CallOptions& options) {
     return AskModel(models, name, version, inputs, options);
+  };
+  config.is_ready = [&models](const std::string& name,
+                              const std::string& version) {
+    return models.Find(name, version).ok();
   };
   ASSIGN_OR_RETURN(auto servable, PythonServable::Create(std::move(config)));
   // As the script's auto_complete_config left them.

@@ -17,7 +17,9 @@ struct StopOptions {
   // Between SIGTERM, when readiness drops, and the refusal of new requests:
   // as long as a load balancer takes to look elsewhere.
   double drain_secs = 2;
-  int exit_timeout_secs = 30;  // for the requests in flight, after that
+  // For the requests in flight, after that; 2 s later the process ends, whatever
+  // still runs.
+  int exit_timeout_secs = 30;
 };
 
 void AddStopOptions(CLI::App& command, StopOptions& options);

@@ -1,12 +1,17 @@
 // See model_server.h.
 #include "quaver/cli/model_server.h"
 
+#include <algorithm>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "quaver/backends/addsub_servable.h"
 #include "quaver/backends/identity_servable.h"
+#include "quaver/cli/bool_option.h"
+#include "quaver/sched/single_flight.h"
+#include "quaver/serve/counted_servable.h"
 #include "quaver/serve/kserve.h"
 #include "quaver/serve/kserve_datatype.h"
 #include "quaver/serve/kserve_errors.h"
@@ -17,11 +22,15 @@
 namespace quaver {
 namespace {
 
-// Threads of the model server that wait for models: more than models compute
-// at once, so that batches can form and health is answered meanwhile.
-constexpr int kModelThreads = 64;
+// Handlers wait for their models: as many as a model's queue of 1,024 holds and
+// what is computed, with health answered meanwhile.
+constexpr int kModelThreads = 8;  // always
+constexpr int kMaxModelThreads = 1'280;
+constexpr int kMaxModelQueue = 64;  // beyond those
+
 constexpr int kMaxEncoderBatch = 64;  // texts of a request
 constexpr int kMaxTestBatch = 8;
+constexpr int kMaxInputBytes = 1 << 30;  // that an option may ask for
 
 // "identity" for BYTES, "identity_fp32" and so on for the others, "addsub".
 absl::Status AddTestModels(int delay_ms, KserveModels& models) {
@@ -53,12 +62,38 @@ std::function<absl::Status()> Both(std::function<absl::Status()> one,
   };
 }
 
+// 0 for a model without a batch dimension.
+absl::Status AddOwnModel(const std::string& name, int max_batch_size,
+                         const ServableRegistry& loaded, ServedModels& served,
+                         ServableRegistry& asked) {
+  auto found = loaded.Find(name);
+  if (absl::IsNotFound(found.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(found.status());
+  std::shared_ptr<Servable> servable = *std::move(found);
+  if (served.cache != nullptr) {
+    servable = std::make_shared<SingleFlightServable>(std::move(servable));
+    servable = std::make_shared<CachingServable>(
+        std::move(servable), CachingServable::Name{name, 1}, *served.cache);
+  }
+  RETURN_IF_ERROR(served.models.Add(name, std::move(servable), max_batch_size));
+  ASSIGN_OR_RETURN(auto model, served.models.Find(name));
+  return asked.Add(name, std::make_shared<CountedServable>(std::move(model)));
+}
+
 }  // namespace
 
+absl::StatusOr<ServableRegistry> AddOwnModels(const ServableRegistry& loaded,
+                                              ServedModels& served) {
+  ServableRegistry asked;
+  RETURN_IF_ERROR(
+      AddOwnModel("encoder", kMaxEncoderBatch, loaded, served, asked));
+  RETURN_IF_ERROR(AddOwnModel("corrector", 0, loaded, served, asked));
+  return asked;
+}
+
 void AddModelServerOptions(CLI::App& command, ModelServerOptions& options) {
-  command.add_flag("--allow-http", options.allow_http,
-                   "Serve the models under KServe's protocol over HTTP, on by "
-                   "default");
+  AddBoolOption(command, "--allow-http", options.allow_http,
+                "Serve the models under KServe's protocol over HTTP");
   command.add_flag_callback(
       "--no-kserve",
       [&options] { options.allow_http = options.grpc.allow = false; },
@@ -68,8 +103,15 @@ void AddModelServerOptions(CLI::App& command, ModelServerOptions& options) {
                   "Of KServe's protocol; 0: any free one")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
+  command.add_option("--http-address", options.http_address,
+                     "To listen on for KServe's protocol; else --address");
   command
-      .add_option("--server-name", options.server_name,
+      .add_option("--http-max-input-size", options.max_input_bytes,
+                  "Bytes of a request to a model over HTTP, decompressed")
+      ->check(CLI::Range(1, kMaxInputBytes))
+      ->capture_default_str();
+  command
+      .add_option("--server-name,--id", options.server_name,
                   "In KServe's metadata; some clients ask for triton")
       ->capture_default_str();
   AddGrpcOptions(command, options.grpc);
@@ -84,17 +126,20 @@ void AddModelServerOptions(CLI::App& command, ModelServerOptions& options) {
 }
 
 absl::StatusOr<std::unique_ptr<ModelServer>> ModelServer::Start(
-    const ModelServerOptions& options, const ServableRegistry& servables,
+    const ModelServerOptions& options, ServedModels& served,
     std::function<absl::Status()> ready, Metrics& metrics) {
-  std::unique_ptr<ModelServer> server(new ModelServer(options, metrics));
-  RETURN_IF_ERROR(server->AddModels(servables));
+  std::unique_ptr<ModelServer> server(new ModelServer(options, served.models));
+  if (options.test_models) {
+    RETURN_IF_ERROR(AddTestModels(options.test_delay_ms, served.models));
+  }
   KserveConfig config;
   config.server_name = options.server_name;
   config.server_version = QUAVER_VERSION;
   config.ready = std::move(ready);
   if (!options.repository.folders.empty()) {
-    ASSIGN_OR_RETURN(server->repository_,
-                     OpenRepository(options.repository, server->models_));
+    ASSIGN_OR_RETURN(
+        server->repository_,
+        OpenRepository(options.repository, served.cache, served.models));
     config.repository = server->repository_.get();
     if (options.repository.strict_readiness) {
       config.ready = Both(std::move(config.ready),
@@ -107,23 +152,9 @@ absl::StatusOr<std::unique_ptr<ModelServer>> ModelServer::Start(
   if (options.grpc.allow) {
     ASSIGN_OR_RETURN(server->grpc_,
                      StartGrpc(options.grpc, options.http.address, config,
-                               server->models_, metrics));
+                               served.models, metrics));
   }
   return server;
-}
-
-absl::Status ModelServer::AddModels(const ServableRegistry& servables) {
-  if (const auto encoder = servables.Find("encoder"); encoder.ok()) {
-    RETURN_IF_ERROR(models_.Add("encoder", *encoder, kMaxEncoderBatch));
-  }
-  if (const auto corrector = servables.Find("corrector"); corrector.ok()) {
-    RETURN_IF_ERROR(models_.Add("corrector", *corrector, 0));
-  }
-  if (const auto search = servables.Find("search"); search.ok()) {
-    RETURN_IF_ERROR(models_.Add("search", *search, 0));
-  }
-  if (!options_.test_models) return absl::OkStatus();
-  return AddTestModels(options_.test_delay_ms, models_);
 }
 
 absl::Status ModelServer::StartHttp(const KserveConfig& config,
@@ -134,9 +165,18 @@ absl::Status ModelServer::StartHttp(const KserveConfig& config,
   CountRequests(router_, options_.access_log, metrics);
   HttpServerConfig http = options_.http.Config(options_.http_port);
   http.handler_threads = kModelThreads;
-  http.max_body_bytes = BodyReader::kMaxBytes;
+  http.max_handler_threads = kMaxModelThreads;
+  http.max_queue = kMaxModelQueue;
+  http.address = options_.address();
+  http.max_body_bytes = options_.max_input_bytes;
+  http.max_buffered_bytes =
+      std::max(http.max_buffered_bytes, http.max_body_bytes);
   http.coded_bodies = true;
   http.on_refused = CountRefusals(metrics);
+  http.write_error = [](int status, std::string_view message,
+                        std::string_view /*field*/) {
+    return KserveError(status, message);
+  };
   auto started = HttpServer::Start(
       http, [this](HttpRequest& request) { return router_.Handle(request); });
   if (!started.ok()) return Annotate(started.status(), "--http-port");
@@ -152,13 +192,15 @@ absl::Status ModelServer::LoadModels() {
 std::string ModelServer::Greeting() const {
   std::string text;
   if (http_ != nullptr) {
-    text += fmt::format("KServe models are on {}://{}:{}/v2\n",
-                        options_.http.scheme(), options_.http.address,
-                        http_->port());
+    text +=
+        fmt::format("KServe models are on {}://{}:{}/v2\n",
+                    options_.http.scheme(), options_.address(), http_->port());
   }
   if (grpc_.server != nullptr) {
+    const std::string& own = options_.grpc.address;
     text += fmt::format("KServe models are on grpc://{}:{}\n",
-                        options_.http.address, grpc_.server->port());
+                        own.empty() ? options_.http.address : own,
+                        grpc_.server->port());
   }
   return text;
 }

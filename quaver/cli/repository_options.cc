@@ -8,6 +8,7 @@
 
 #include "quaver/base/log.h"
 #include "quaver/cli/backends.h"
+#include "quaver/cli/bool_option.h"
 
 namespace quaver {
 namespace {
@@ -112,14 +113,15 @@ void AddRepositoryOptions(CLI::App& command, RepositoryOptions& options) {
       "Between two looks for changes, in mode poll")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
-  command.add_flag("--exit-on-error", options.exit_on_error,
-                   "Exit when a model fails to load at the start, on by "
-                   "default");
-  command.add_flag("--strict-readiness", options.strict_readiness,
-                   "Be ready once all models are, on by default");
-  command.add_flag("--disable-auto-complete-config",
-                   options.disable_auto_complete,
-                   "Models need a config.pbtxt that says all");
+  AddBoolOption(command, "--exit-on-error", options.exit_on_error,
+                "Exit when a model fails to load at the start");
+  AddBoolOption(command, "--strict-readiness", options.strict_readiness,
+                "Be ready once all models are");
+  AddBoolOption(command, "--disable-auto-complete-config",
+                options.disable_auto_complete,
+                "Models need a config.pbtxt that says all");
+  AddBoolOption(command, "--strict-model-config", options.strict_model_config,
+                "The same, by its former name");
   add("--model-load-thread-count", options.load_threads,
       "Models loaded at once at the start")
       ->check(CLI::Range(1, 1024))
@@ -133,13 +135,25 @@ void AddRepositoryOptions(CLI::App& command, RepositoryOptions& options) {
   add("--host-policy", options.host_policies,
       "<name>,cpu-cores=<first>-<last>: cores of instance groups that name it");
   add("--cache-config", options.cache_configs,
-      "local,size=<bytes>: answers kept for models with response_cache");
+      "local,size=<bytes>: answers kept, of the search bar's models and of "
+      "those with response_cache");
   add("--backend-config", options.backend_configs,
       "Taken from tools that give it, and not followed");
 }
 
+absl::StatusOr<std::shared_ptr<ResponseCache>> MakeCache(
+    const RepositoryOptions& options) {
+  size_t bytes = 0;
+  for (const std::string& cache : options.cache_configs) {
+    RETURN_IF_ERROR(ReadCacheConfig(cache, bytes));
+  }
+  if (bytes == 0) return nullptr;
+  return std::make_shared<ResponseCache>(bytes);
+}
+
 absl::StatusOr<std::unique_ptr<ModelRepository>> OpenRepository(
-    const RepositoryOptions& options, KserveModels& models) {
+    const RepositoryOptions& options, std::shared_ptr<ResponseCache> cache,
+    KserveModels& models) {
   for (const std::string& backend : options.backend_configs) {
     LogWarning("--backend-config {} is not followed: a model's parameters are",
                backend);
@@ -149,16 +163,15 @@ absl::StatusOr<std::unique_ptr<ModelRepository>> OpenRepository(
   config.control = kControls.at(options.control_mode);
   config.load_models = options.load_models;
   config.poll_us = int64_t{1'000'000} * options.poll_secs;
-  config.auto_complete = !options.disable_auto_complete;
+  config.auto_complete =
+      !options.disable_auto_complete && !options.strict_model_config;
   config.num_load_threads = options.load_threads;
   config.num_load_retries = options.load_retries;
   config.config_name = options.config_name;
   for (const std::string& policy : options.host_policies) {
     RETURN_IF_ERROR(ReadHostPolicy(policy, config.host_policies));
   }
-  for (const std::string& cache : options.cache_configs) {
-    RETURN_IF_ERROR(ReadCacheConfig(cache, config.cache_bytes));
-  }
+  config.cache = std::move(cache);
   return ModelRepository::Open(std::move(config), MakeBackends(models), models);
 }
 

@@ -1,4 +1,6 @@
 // quaver serve: the search bar and its models as HTTP servers.
+#include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -13,16 +15,21 @@
 #include "quaver/api/product.h"
 #include "quaver/api/search_servable.h"
 #include "quaver/base/log.h"
+#include "quaver/cli/bool_option.h"
 #include "quaver/cli/commands.h"
 #include "quaver/cli/lifecycle.h"
+#include "quaver/cli/log_options.h"
 #include "quaver/cli/model_server.h"
 #include "quaver/cli/runtime.h"
+#include "quaver/cli/unfollowed_options.h"
 #include "quaver/ingest/live_index.h"
 #include "quaver/net/http_server.h"
 #include "quaver/serve/operations.h"
 
 namespace quaver {
 namespace {
+
+constexpr int kExitGraceMs = 2'000;  // after the exit timeout, to tidy up
 
 struct ServeOptions {
   std::string index;
@@ -33,9 +40,16 @@ struct ServeOptions {
   std::string api_key_file;
   std::string cors_origin;
   ModelServerOptions models;
+  LogOptions log;
+  std::vector<std::string> unfollowed;
   bool allow_metrics = true;
+  std::string metrics_address;  // empty: that of all ports
   int metrics_port = 8002;
   StopOptions stop;
+
+  const std::string& admin_address() const {
+    return metrics_address.empty() ? models.http.address : metrics_address;
+  }
 };
 
 // Not ready while changes that were committed before the start are replayed:
@@ -48,6 +62,17 @@ std::function<absl::Status()> ReadyOnceReplayed(const LiveIndex& index,
     return absl::UnavailableError(
         fmt::format("{} changes are being replayed", committed - searchable));
   };
+}
+
+// What models still do cannot be interrupted, and what they use cannot go
+// before they end. So the process ends then, whatever is left; nothing that a
+// client was promised is lost, as with a kill.
+void ExitAfter(int milliseconds) {
+  std::thread([milliseconds] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+    LogWarning("requests are not done in time: the end");
+    std::_Exit(0);
+  }).detach();
 }
 
 // Side by side, so that both finish within the deadline.
@@ -81,7 +106,7 @@ absl::StatusOr<std::unique_ptr<AdminServer>> StartAdmin(
   auto admin = std::make_unique<AdminServer>();
   RegisterOperations(admin->router, {.ready = ready}, metrics);
   RegisterDashboard(admin->router);
-  const HttpServerConfig config{.address = options.models.http.address,
+  const HttpServerConfig config{.address = options.admin_address(),
                                 .port = options.metrics_port,
                                 .handler_threads = 1};
   auto started =
@@ -96,7 +121,7 @@ absl::StatusOr<std::unique_ptr<AdminServer>> StartAdmin(
 // From the start of the models' server to the end of all. `server` answers
 // already.
 absl::Status RunServers(const ServeOptions& options, Lifecycle& lifecycle,
-                        const ServableRegistry& servables,
+                        ServedModels& served,
                         const std::function<absl::Status()>& ready,
                         Metrics& metrics, HttpServer& server) {
   std::unique_ptr<AdminServer> admin;
@@ -106,7 +131,7 @@ absl::Status RunServers(const ServeOptions& options, Lifecycle& lifecycle,
   std::unique_ptr<ModelServer> models;
   if (options.models.allowed()) {
     ASSIGN_OR_RETURN(
-        models, ModelServer::Start(options.models, servables, ready, metrics));
+        models, ModelServer::Start(options.models, served, ready, metrics));
     RETURN_IF_ERROR(models->LoadModels());
   }
   lifecycle.Started();
@@ -116,11 +141,13 @@ absl::Status RunServers(const ServeOptions& options, Lifecycle& lifecycle,
   if (models != nullptr) std::cout << models->Greeting();
   if (admin != nullptr) {
     std::cout << fmt::format("Metrics and the dashboard are on http://{}:{}/\n",
-                             options.models.http.address, admin->http->port());
+                             options.admin_address(), admin->http->port());
   }
   std::cout << std::flush;
   lifecycle.AwaitStop(options.stop);
-  StopServers(server, models.get(), 1'000 * options.stop.exit_timeout_secs);
+  const int deadline_ms = 1'000 * options.stop.exit_timeout_secs;
+  ExitAfter(deadline_ms + kExitGraceMs);
+  StopServers(server, models.get(), deadline_ms);
   return absl::OkStatus();
 }
 
@@ -128,13 +155,15 @@ absl::Status RunServers(const ServeOptions& options, Lifecycle& lifecycle,
 absl::Status ServeModels(const ServeOptions& options) {
   Lifecycle lifecycle;
   const auto ready = lifecycle.Ready();
+  ASSIGN_OR_RETURN(auto cache, MakeCache(options.models.repository));
   Metrics metrics;
+  ServedModels served(std::move(cache), metrics);
   Router router;
   RegisterOperations(router,
                      {.access_log = options.models.access_log, .ready = ready},
                      metrics);
   ASSIGN_OR_RETURN(const auto server, StartHttp(options, router, metrics));
-  return RunServers(options, lifecycle, {}, ready, metrics, *server);
+  return RunServers(options, lifecycle, served, ready, metrics, *server);
 }
 
 absl::Status Serve(const ServeOptions& options) {
@@ -146,20 +175,23 @@ absl::Status Serve(const ServeOptions& options) {
   ASSIGN_OR_RETURN(const ModelIdentity model, IdentifyModel(options.model));
   ASSIGN_OR_RETURN(const auto encoder,
                    LoadEncoder(options.model, options.threads));
+  ASSIGN_OR_RETURN(auto cache, MakeCache(options.models.repository));
   Metrics metrics;
+  ServedModels served(std::move(cache), metrics);
   ASSIGN_OR_RETURN(const auto index,
                    LiveIndex::Open({.folder = options.index, .model = model},
                                    encoder, metrics));
-  ServableRegistry servables;
-  RETURN_IF_ERROR(servables.Add("encoder", encoder));
-  ASSIGN_OR_RETURN(
-      SearchConfig search,
-      LoadCorrector(options.corrector, options.threads, servables));
+  ServableRegistry loaded;
+  RETURN_IF_ERROR(loaded.Add("encoder", encoder));
+  ASSIGN_OR_RETURN(SearchConfig search,
+                   LoadCorrector(options.corrector, options.threads, loaded));
+  ASSIGN_OR_RETURN(const ServableRegistry servables,
+                   AddOwnModels(loaded, served));
   ASSIGN_OR_RETURN(const auto bar,
                    SearchBar::Create(std::move(search), servables,
                                      [&] { return index->snapshot(); }));
-  RETURN_IF_ERROR(
-      servables.Add("search", std::make_shared<SearchServable>(*bar, metrics)));
+  RETURN_IF_ERROR(served.models.Add(
+      "search", std::make_shared<SearchServable>(*bar, metrics), 0));
   ASSIGN_OR_RETURN(const IndexStats stats, index->Stats());
   const auto ready =
       lifecycle.Ready(ReadyOnceReplayed(*index, stats.last_sequence));
@@ -169,7 +201,7 @@ absl::Status Serve(const ServeOptions& options) {
                      metrics);
   RETURN_IF_ERROR(RegisterRoutes(router, api, *bar, *index, metrics));
   ASSIGN_OR_RETURN(const auto server, StartHttp(options, router, metrics));
-  return RunServers(options, lifecycle, servables, ready, metrics, *server);
+  return RunServers(options, lifecycle, served, ready, metrics, *server);
 }
 
 }  // namespace
@@ -203,10 +235,15 @@ void AddServeCommand(CLI::App& app, Action& action) {
                       "Origin whose pages may call the API, or *");
   command->add_flag("--access-log", options->models.access_log,
                     "Log a line a request");
+  AddLogOptions(*command, options->log);
+  AddUnfollowedOptions(*command, options->unfollowed);
   AddHttpOptions(*command, options->models.http);
   AddModelServerOptions(*command, options->models);
-  command->add_flag("--allow-metrics,!--no-metrics", options->allow_metrics,
-                    "Serve metrics and a dashboard, on by default");
+  AddBoolOption(*command, "--allow-metrics", options->allow_metrics,
+                "Serve metrics and a dashboard");
+  command->add_flag("!--no-metrics", options->allow_metrics, "Do not");
+  command->add_option("--metrics-address", options->metrics_address,
+                      "To listen on for those; else --address");
   command
       ->add_option("--metrics-port", options->metrics_port,
                    "Of metrics and dashboard, plain HTTP; 0: any free one")
@@ -218,6 +255,8 @@ void AddServeCommand(CLI::App& app, Action& action) {
       throw CLI::RequiredError("--index or --model-repository");
     }
     action = [options] {
+      SetLog(options->log);
+      WarnOfUnfollowed(options->unfollowed);
       AllowOpenFiles();
       return options->index.empty() ? ServeModels(*options) : Serve(*options);
     };

@@ -1,8 +1,9 @@
 // See serve_grpc.h.
 #include "quaver/cli/serve_grpc.h"
 
-#include <algorithm>
 #include <map>
+
+#include "quaver/cli/bool_option.h"
 
 namespace quaver {
 namespace {
@@ -36,8 +37,8 @@ void AddKeepaliveOptions(CLI::App& command, GrpcKeepalive& alive) {
       "Milliseconds without a word before a client is pinged");
   add("--grpc-keepalive-timeout", alive.timeout_ms,
       "Milliseconds for its answer");
-  command.add_flag("--grpc-keepalive-permit-without-calls",
-                   alive.permit_without_calls, "Ping idle clients, too");
+  AddBoolOption(command, "--grpc-keepalive-permit-without-calls",
+                alive.permit_without_calls, "Ping idle clients, too");
   add("--grpc-http2-max-pings-without-data", alive.max_pings_without_data,
       "That the server sends");
   add("--grpc-http2-min-recv-ping-interval-without-data",
@@ -52,9 +53,10 @@ void AddKeepaliveOptions(CLI::App& command, GrpcKeepalive& alive) {
 }
 
 void AddTlsOptions(CLI::App& command, GrpcOptions& options) {
-  command.add_flag("--grpc-use-ssl", options.use_ssl, "TLS on the gRPC port");
-  command.add_flag("--grpc-use-ssl-mutual", options.use_ssl_mutual,
-                   "TLS, and clients have to show a certificate");
+  AddBoolOption(command, "--grpc-use-ssl", options.use_ssl,
+                "TLS on the gRPC port");
+  AddBoolOption(command, "--grpc-use-ssl-mutual", options.use_ssl_mutual,
+                "TLS, and clients have to show a certificate");
   command.add_option("--grpc-server-cert", options.server_cert,
                      "PEM file with the server's certificate");
   command.add_option("--grpc-server-key", options.server_key,
@@ -66,17 +68,13 @@ void AddTlsOptions(CLI::App& command, GrpcOptions& options) {
 }  // namespace
 
 void AddGrpcOptions(CLI::App& command, GrpcOptions& options) {
-  command.add_flag("--allow-grpc,!--no-grpc", options.allow,
-                   "Serve the models over gRPC, on by default");
+  AddBoolOption(command, "--allow-grpc", options.allow,
+                "Serve the models over gRPC");
+  command.add_flag("!--no-grpc", options.allow, "Do not");
+  command.add_option("--grpc-address", options.address,
+                     "To listen on for gRPC; else --address");
   command.add_option("--grpc-port", options.port, "Of gRPC; 0: any free one")
       ->check(CLI::Range(0, 65535))
-      ->capture_default_str();
-  command
-      .add_option(
-          "--grpc-infer-thread-count", options.num_threads,
-          "Inferences over gRPC at once; at least 64, as each keeps its "
-          "thread while the model works")
-      ->check(CLI::Range(0, 1'024))
       ->capture_default_str();
   command
       .add_option("--grpc-infer-response-compression-level",
@@ -92,11 +90,12 @@ absl::StatusOr<GrpcFront> StartGrpc(const GrpcOptions& options,
                                     const KserveConfig& config,
                                     const KserveModels& models,
                                     Metrics& metrics) {
-  KserveGrpcConfig service;
-  service.num_threads = std::max(service.num_threads, options.num_threads);
   GrpcFront front;
-  front.kserve = std::make_unique<KserveGrpc>(config, models, service, metrics);
-  GrpcServerConfig server{.address = address, .port = options.port};
+  front.kserve =
+      std::make_unique<KserveGrpc>(config, models, KserveGrpcConfig(), metrics);
+  GrpcServerConfig server{
+      .address = options.address.empty() ? address : options.address,
+      .port = options.port};
   server.keepalive = options.keepalive;
   server.compression_level = kCompressionLevels.at(options.compression_level);
   server.ready = config.ready;

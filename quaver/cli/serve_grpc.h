@@ -15,8 +15,8 @@ namespace quaver {
 
 struct GrpcOptions {
   bool allow = true;
-  int port = 8001;  // 0: any free one
-  int num_threads = 0;
+  std::string address;  // empty: that of all ports
+  int port = 8001;      // 0: any free one
   bool use_ssl = false;
   bool use_ssl_mutual = false;
   std::string server_cert;
@@ -34,7 +34,8 @@ struct GrpcFront {
   std::unique_ptr<GrpcServer> server;
 };
 
-// Errors name the option. Models and metrics outlive it.
+// `address`: of all ports. Errors name the option. Models and metrics outlive
+// it.
 absl::StatusOr<GrpcFront> StartGrpc(const GrpcOptions& options,
                                     const std::string& address,
                                     const KserveConfig& config,

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "quaver/base/status.h"
@@ -23,6 +25,9 @@ struct CallOptions {
   // or "".
   std::string_view request_id;
   std::string_view parameters;
+  // That the answer has to have, for models that may save work; empty: all. An
+  // answer may have others, too.
+  std::span<const std::string> outputs;
   int depth = 0;  // how many models are waiting for each other above this call
 };
 

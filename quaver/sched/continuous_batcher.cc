@@ -153,8 +153,7 @@ absl::Status ContinuousBatcher::Enter(Waiter& self) {
   }
   if (queue_.size() >= max_waiting_) {
     return absl::ResourceExhaustedError(fmt::format(
-        "all {} instances are busy and {} requests wait; try again later",
-        num_instances_, queue_.size()));
+        "Exceeds maximum queue size of {}; try again later", max_waiting_));
   }
   queue_.push_back(&self);
   return absl::OkStatus();

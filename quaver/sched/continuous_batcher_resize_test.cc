@@ -140,7 +140,8 @@ TEST_F(ContinuousBatcherResizeTest, FewerAndThenMore) {
   Occupy(second);
   const absl::Status status = batcher_->Run(refused);
   EXPECT_THAT(std::string(status.message()),
-              testing::HasSubstr("all 2 instances are busy"));
+              testing::HasSubstr("Exceeds maximum queue size of 0"));
+  EXPECT_EQ(batcher_->num_instances(), 2);
   first.gate.Set(true);
   second.gate.Set(true);
   Join();

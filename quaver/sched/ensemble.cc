@@ -76,6 +76,8 @@ absl::StatusOr<Tensors> EnsembleServable::AskMember(size_t step,
                                                     const CallOptions& options,
                                                     CallTimes& times) {
   RETURN_IF_ERROR(CheckWanted(options, clock_.NowUs()));
+  CallOptions of_member = options;
+  of_member.outputs = {};  // the ensemble's have other names
   std::optional<InstancePool::Lease> place;
   if (!places_.empty()) {
     const int64_t came_us = clock_.NowUs();
@@ -85,7 +87,7 @@ absl::StatusOr<Tensors> EnsembleServable::AskMember(size_t step,
     place.emplace(*std::move(acquired));
     RETURN_IF_ERROR(CheckWanted(options, clock_.NowUs()));
   }
-  auto answer = member.Infer(request, options, &times);
+  auto answer = member.Infer(request, of_member, &times);
   if (!answer.ok()) return answer;
   for (const EnsembleGraph::End& output : graph_->steps[step].outputs) {
     if (FindTensor(*answer, output.name) == nullptr) {

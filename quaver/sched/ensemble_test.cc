@@ -226,12 +226,16 @@ TEST_F(EnsembleTest, AllStepsHaveOneDeadlineAndOneCancellation) {
   });
   Make(config);
   const Tensors request = {Numbers("IN", {1}, {5})};
-  const CallOptions options = {
-      .priority = 2, .deadline_us = 50, .cancelled = &cancelled};
+  const std::vector<std::string> wanted = {"OUT"};
+  const CallOptions options = {.priority = 2,
+                               .deadline_us = 50,
+                               .cancelled = &cancelled,
+                               .outputs = wanted};
   auto answer = ensemble_->Infer(request, options, nullptr);
   EXPECT_TRUE(absl::IsCancelled(answer.status())) << answer.status();
   EXPECT_EQ(seen.deadline_us, 50);
   EXPECT_EQ(seen.priority, 2);
+  EXPECT_TRUE(seen.outputs.empty());      // the member's have other names
   EXPECT_THAT(order_, ElementsAre("a"));  // b was not asked any more
   AddModel("a", {Int("X")}, {Int("Y")}, 1, [&](const CallOptions&) {
     clock_.AdvanceUs(50);

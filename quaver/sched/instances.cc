@@ -55,8 +55,7 @@ absl::StatusOr<InstancePool::Lease> InstancePool::Acquire(int64_t deadline_us) {
   }
   if (line_.size() >= static_cast<size_t>(max_waiting_)) {
     return absl::UnavailableError(fmt::format(
-        "all {} instances are busy and {} requests wait; try again later",
-        num_instances_, line_.size()));
+        "Exceeds maximum queue size of {}; try again later", max_waiting_));
   }
   Waiter waiter;
   line_.push_back(&waiter);

@@ -1,9 +1,9 @@
 // See request_key.h.
 #include "quaver/sched/request_key.h"
 
-#include <algorithm>
 #include <cstdint>
-#include <vector>
+
+#include "quaver/sched/tensors.h"
 
 namespace quaver {
 namespace {
@@ -36,15 +36,12 @@ void AppendTensor(const Tensor& tensor, std::string& key) {
 
 std::string RequestKey(std::string_view scope, const Tensors& request,
                        const CallOptions& options) {
-  std::vector<const Tensor*> sorted;
-  for (const Tensor& tensor : request) sorted.push_back(&tensor);
-  std::stable_sort(
-      sorted.begin(), sorted.end(),
-      [](const Tensor* a, const Tensor* b) { return a->name < b->name; });
   std::string key;
   AppendBytes(scope, key);
   AppendBytes(options.parameters, key);
-  for (const Tensor* tensor : sorted) AppendTensor(*tensor, key);
+  AppendNumber(options.outputs.size(), key);
+  for (const std::string& name : options.outputs) AppendBytes(name, key);
+  for (const Tensor* tensor : ByName(request)) AppendTensor(*tensor, key);
   return key;
 }
 

@@ -11,9 +11,9 @@
 namespace quaver {
 
 // Of `scope` (whose request it is), every input's name, datatype, shape and
-// bytes, in whatever order they come, and options.parameters; neither priority,
-// times nor request id. As long as the request and 8 bytes for each text,
-// dimension and length in it.
+// bytes, in whatever order they come, options.parameters and options.outputs;
+// neither priority, times nor request id. As long as the request and 8 bytes
+// for each text, dimension and length in it.
 std::string RequestKey(std::string_view scope, const Tensors& request,
                        const CallOptions& options);
 

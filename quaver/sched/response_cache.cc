@@ -1,6 +1,8 @@
 // See response_cache.h.
 #include "quaver/sched/response_cache.h"
 
+#include <utility>
+
 #include "quaver/base/status.h"
 
 namespace quaver {
@@ -100,21 +102,38 @@ CachingServable::CachingServable(std::shared_ptr<Servable> inner,
     : inner_(std::move(inner)),
       cache_(cache),
       clock_(clock),
-      generation_(cache.AddGeneration()),
-      scope_(fmt::format("{}\n{}\n{}", name.model, name.version, generation_)) {
+      scope_(fmt::format("{}\n{}", name.model, name.version)),
+      generation_(cache.AddGeneration()) {}
+
+CachingServable::~CachingServable() { cache_.RemoveGeneration(generation()); }
+
+uint64_t CachingServable::generation() const {
+  const MutexLock lock(&mutex_);
+  return generation_;
 }
 
-CachingServable::~CachingServable() { cache_.RemoveGeneration(generation_); }
+void CachingServable::Renew() {
+  uint64_t over = cache_.AddGeneration();
+  {
+    const MutexLock lock(&mutex_);
+    std::swap(over, generation_);
+    counts_.num_evictions += cache_.statistics(over).num_evictions;
+  }
+  cache_.RemoveGeneration(over);
+}
 
 absl::StatusOr<Tensors> CachingServable::Infer(const Tensors& request,
                                                const CallOptions& options,
                                                CallTimes* times) {
   Stopwatch stopwatch(clock_);
   RETURN_IF_ERROR(CheckWanted(options, clock_.NowUs()));
+  CallTimes unasked;
+  if (times == nullptr) times = &unasked;
+  const uint64_t generation = this->generation();
   const std::string key = RequestKey(scope_, request, options);
-  if (const auto found = cache_.Find(generation_, key)) {
+  if (const auto found = cache_.Find(generation, key)) {
     Tensors answer = *found;
-    if (times != nullptr) times->from_cache = true;
+    times->from_cache = true;
     const MutexLock lock(&mutex_);
     ++counts_.num_hits;
     counts_.hit_us += stopwatch.ElapsedUs();
@@ -122,9 +141,10 @@ absl::StatusOr<Tensors> CachingServable::Infer(const Tensors& request,
   }
   int64_t miss_us = stopwatch.ElapsedUs();
   auto answer = inner_->Infer(request, options, times);
-  if (answer.ok()) {
+  // Another call's answer may be older than this call's generation.
+  if (answer.ok() && !times->from_cache) {
     stopwatch.LapUs();
-    cache_.Insert(generation_, key, std::make_shared<const Tensors>(*answer));
+    cache_.Insert(generation, key, std::make_shared<const Tensors>(*answer));
     miss_us += stopwatch.ElapsedUs();
   }
   const MutexLock lock(&mutex_);
@@ -135,8 +155,9 @@ absl::StatusOr<Tensors> CachingServable::Infer(const Tensors& request,
 
 ServableCounts CachingServable::counts() const {
   ServableCounts counts = inner_->counts();
-  CacheStatistics& cache = counts.cache.emplace(cache_.statistics(generation_));
   const MutexLock lock(&mutex_);
+  CacheStatistics& cache = counts.cache.emplace(cache_.statistics(generation_));
+  cache.num_evictions += counts_.num_evictions;
   cache.num_hits = counts_.num_hits;
   cache.num_misses = counts_.num_misses;
   cache.hit_us = counts_.hit_us;

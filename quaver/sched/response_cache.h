@@ -14,7 +14,9 @@
 //
 // Each CachingServable is a generation of its own: what another one stored is
 // never found, also not under the same name and version, and all it stored goes
-// with it.
+// with it. Renew begins the next one, where what lies behind it has changed: an
+// answer belongs to the generation in which its call began. What single flight
+// behind it took from another call is stored by that call alone.
 #pragma once
 
 #include <cstddef>
@@ -113,19 +115,26 @@ class CachingServable : public Servable {
                                 CallTimes* times) override
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Nothing that a call which began before may answer is found from now on.
+  void Renew() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Those of all its generations.
   ServableCounts counts() const override ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Resize(int num_instances) override {
     return inner_->Resize(num_instances);
   }
 
  private:
+  uint64_t generation() const ABSL_LOCKS_EXCLUDED(mutex_);
+
   const std::shared_ptr<Servable> inner_;
   ResponseCache& cache_;
   const Clock& clock_;
-  const uint64_t generation_;
-  const std::string scope_;  // name, version and generation
+  const std::string scope_;  // name and version
   mutable Mutex mutex_;
-  CacheStatistics counts_ ABSL_GUARDED_BY(mutex_);  // hits and misses
+  uint64_t generation_ ABSL_GUARDED_BY(mutex_);
+  // Hits and misses; evictions of generations that are over.
+  CacheStatistics counts_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace quaver

@@ -114,6 +114,55 @@ TEST_F(ResponseCacheTest, OrderPriorityAndIdAreNotPartOfARequest) {
   EXPECT_EQ(num_computed_, 1);
 }
 
+TEST_F(ResponseCacheTest, RenewForgetsAnswersAndKeepsCounts) {
+  ResponseCache small(EntryBytes());
+  CachingServable model(Echo(), {"echo", 1}, small, clock_);
+  for (const int value : {1, 2, 2}) {
+    ASSERT_TRUE(model.Infer(Ask(value)).ok());
+  }
+  model.Renew();
+  EXPECT_EQ(small.num_bytes(), 0u);
+  ASSERT_TRUE(model.Infer(Ask(2)).ok());
+  EXPECT_EQ(num_computed_, 3);
+  const CacheStatistics counts = *model.counts().cache;
+  EXPECT_EQ(counts.num_hits, 1u);
+  EXPECT_EQ(counts.num_misses, 3u);
+  EXPECT_EQ(counts.num_evictions, 1u);
+  EXPECT_EQ(counts.num_entries, 1u);
+}
+
+TEST_F(ResponseCacheTest, WhatBeganBeforeRenewIsNotKept) {
+  CachingServable* model = nullptr;
+  int version = 1;
+  const auto changes = std::make_shared<FunctionServable>(
+      std::vector<TensorSpec>{}, std::vector<TensorSpec>{},
+      [&](const Tensors&, const CallOptions&, CallTimes*) {
+        Tensors answer = Ask(version);
+        if (version == 1) {
+          version = 2;
+          model->Renew();
+        }
+        return answer;
+      });
+  CachingServable cached(changes, {"changes", 1}, cache_, clock_);
+  model = &cached;
+  EXPECT_THAT(ValuesOf(cached.Infer(Ask(0))->at(0)), ElementsAre(1));
+  EXPECT_THAT(ValuesOf(cached.Infer(Ask(0))->at(0)), ElementsAre(2));
+}
+
+TEST_F(ResponseCacheTest, WhatAnotherCallComputedIsNotKept) {
+  int num_asked = 0;
+  const auto follower = std::make_shared<FunctionServable>(
+      std::vector<TensorSpec>{}, std::vector<TensorSpec>{},
+      [&](const Tensors& request, const CallOptions&, CallTimes* times) {
+        times->from_cache = ++num_asked == 1;
+        return request;
+      });
+  CachingServable cached(follower, {"follower", 1}, cache_, clock_);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(cached.Infer(Ask(0)).ok());
+  EXPECT_EQ(num_asked, 2);
+}
+
 TEST_F(ResponseCacheTest, ModelsVersionsAndGenerationsAreApart) {
   const auto model = Cached("echo", 1);
   ASSERT_TRUE(model->Infer(Ask(1)).ok());

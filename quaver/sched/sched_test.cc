@@ -96,7 +96,7 @@ TEST(InstancePoolTest, RefusesWhenTheLineIsFull) {
     const absl::Status refused = pool.Acquire().status();
     EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
     EXPECT_EQ(Message(refused),
-              "all 1 instances are busy and 1 requests wait; try again later");
+              "Exceeds maximum queue size of 1; try again later");
   }
   waiter.join();
 }

@@ -70,6 +70,12 @@ class Servable {
     return Infer(request, CallOptions(), nullptr);
   }
 
+  // Infer on every instance, for models whose instances share nothing;
+  // otherwise on one. REQUIRES: nobody else asks or resizes it meanwhile.
+  virtual absl::Status WarmUp(const Tensors& request) {
+    return Infer(request).status();
+  }
+
   virtual ServableCounts counts() const { return {}; }
   // How many calls or batches are computed at once from now on; 0:
   // AvailableCores(). What is being computed finishes. Unimplemented where that

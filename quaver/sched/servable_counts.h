@@ -62,6 +62,8 @@ struct ServableCounts {
   std::optional<CacheStatistics> cache;
   std::optional<FlightStatistics> flights;
   std::vector<EnsembleStepStatistics> ensemble;
+  // Calls in line now, besides those that the first two count.
+  int num_waiting = 0;
 };
 
 }  // namespace quaver

@@ -1,10 +1,12 @@
-// Tests of tensors as rows: counted, joined, parted.
+// Tests of tensors as rows: counted, joined, parted; and of requests as keys.
 #include "quaver/sched/internal/tensor_rows.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "quaver/sched/request_key.h"
 #include "quaver/sched/servable_fixture.h"
+#include "quaver/sched/tensors.h"
 
 namespace quaver {
 namespace {
@@ -83,6 +85,17 @@ TEST(TensorRowsTest, JoinsAndParts) {
   EXPECT_EQ(wrong.code(), absl::StatusCode::kInternal);
   EXPECT_EQ(Message(wrong),
             "output X has shape [3, 2]; it was asked for 4 rows");
+}
+
+TEST(RequestKeyTest, IsOfWhatDecidesOnTheAnswer) {
+  const Tensors request = {Numbers("A", {1}, {1}), Numbers("B", {1}, {2})};
+  const Tensors reversed = {request[1], request[0]};
+  const std::vector<std::string> wanted = {"OUT"};
+  const std::string key = RequestKey("m", request, {});
+  EXPECT_EQ(RequestKey("m", reversed, {.priority = 2}), key);
+  EXPECT_NE(RequestKey("n", request, {}), key);
+  EXPECT_NE(RequestKey("m", request, {.parameters = "{}"}), key);
+  EXPECT_NE(RequestKey("m", request, {.outputs = wanted}), key);
 }
 
 }  // namespace

@@ -121,4 +121,29 @@ const Tensor* FindTensor(const Tensors& tensors, std::string_view name) {
   return found == tensors.end() ? nullptr : &*found;
 }
 
+std::vector<const Tensor*> ByName(const Tensors& tensors) {
+  std::vector<const Tensor*> sorted;
+  for (const Tensor& tensor : tensors) sorted.push_back(&tensor);
+  std::stable_sort(
+      sorted.begin(), sorted.end(),
+      [](const Tensor* a, const Tensor* b) { return a->name < b->name; });
+  return sorted;
+}
+
+std::string TensorsKind(const Tensors& request,
+                        std::span<const std::string> ragged) {
+  std::string kind;
+  for (const Tensor* tensor : ByName(request)) {
+    kind += fmt::format("{}:{}{}", tensor->name.size(), tensor->name,
+                        static_cast<int>(tensor->datatype));
+    const bool is_ragged =
+        std::find(ragged.begin(), ragged.end(), tensor->name) != ragged.end();
+    for (size_t i = 1; i < tensor->shape.size(); ++i) {
+      kind += fmt::format(",{}", is_ragged ? -1 : tensor->shape[i]);
+    }
+    kind += ';';
+  }
+  return kind;
+}
+
 }  // namespace quaver

@@ -34,6 +34,15 @@ int64_t NumElements(const Tensor& tensor);
 // Null where there is none.
 const Tensor* FindTensor(const Tensors& tensors, std::string_view name);
 
+// In the order of their names.
+std::vector<const Tensor*> ByName(const Tensors& tensors);
+
+// Equal for requests whose tensors can be joined along dimension 0: in any
+// order of the tensors, names, datatypes, and shapes without dimension 0; of
+// `ragged` tensors the number of dimensions only.
+std::string TensorsKind(const Tensors& request,
+                        std::span<const std::string> ragged);
+
 // A copy of what `raw` holds. REQUIRES: T is the datatype's type.
 template <typename T>
 std::vector<T> ValuesOf(const Tensor& tensor) {

@@ -23,6 +23,7 @@ struct BackendRequest {
   ModelConfig& completed;
   std::string model_folder;    // <repository>/<model>
   std::string version_folder;  // <repository>/<model>/<version>
+  bool auto_complete = true;   // files may say what the configuration does not
 };
 
 // Loads a version. Called from several threads at once; what the request

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace quaver {
 namespace {
@@ -33,15 +36,18 @@ FailureReason ReasonOf(const absl::Status& status, bool in_model) {
   }
 }
 
-// What they point to lives as long as the request.
-CallOptions OptionsOf(const InferCaller& caller, const InferRequest& request) {
+// What they point to lives as long as the request and `outputs`.
+CallOptions OptionsOf(const KserveModel& model, const InferCaller& caller,
+                      const InferRequest& request,
+                      std::span<const std::string> outputs) {
   CallOptions options{.priority = request.priority,
                       .timeout_us = request.timeout_us,
                       .deadline_us = caller.deadline_us,
                       .cancelled = caller.cancelled,
                       .request_id = request.id,
-                      .parameters = request.parameters};
-  if (request.timeout_us > 0) {
+                      .parameters = request.parameters,
+                      .outputs = outputs};
+  if (request.timeout_us > 0 && !model.config.has_queue_policy) {
     const int64_t timeout_at_us =
         caller.received_us +
         std::min(request.timeout_us, kNever - caller.received_us);
@@ -57,7 +63,9 @@ absl::Status RunSteps(KserveModel& model, const InferCaller& caller,
   ASSIGN_OR_RETURN(const InferRequest request, read());
   progress.times.input_us = stopwatch.LapUs();
   progress.batch_size = request.batch_size;
-  const CallOptions options = OptionsOf(caller, request);
+  std::vector<std::string> wanted;
+  for (const auto& output : request.outputs) wanted.push_back(output.name);
+  const CallOptions options = OptionsOf(model, caller, request, wanted);
   RETURN_IF_ERROR(CheckWanted(options, clock.NowUs()));
   progress.in_model = true;
   CallTimes model_times;

@@ -32,9 +32,12 @@ using WriteInferAnswer = absl::FunctionRef<absl::Status(
     const InferRequest&, const Tensors& outputs)>;
 
 // Reads, asks the model, writes, and counts in the model's statistics how that
-// went. The earlier of the caller's deadline and the request's timeout holds; a
-// request that is late or cancelled before the model is asked is refused.
-// Blocks. Of every protocol.
+// went. A request that is late or cancelled before the model is asked is
+// refused. Blocks. Of every protocol.
+//
+// Late is what passes the caller's deadline or the request's timeout, whichever
+// is earlier. Where the model has a queue policy, the timeout is for that alone
+// (batching.h): it may delay the request instead, or take no notice of it.
 absl::StatusOr<InferTimes> RunInfer(KserveModel& model,
                                     const InferCaller& caller,
                                     ReadInferRequest read,

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "quaver/serve/internal/json_body.h"
+#include "quaver/serve/internal/request_parameters.h"
 #include "quaver/serve/internal/tensor_data.h"
 
 namespace quaver {
@@ -13,6 +14,7 @@ namespace {
 namespace dom = simdjson::dom;
 
 constexpr std::string_view kTextInput = "text_input";
+constexpr std::string_view kParameters = "parameters";
 
 const TensorConfig* InputOf(const ModelConfig& model, std::string_view key) {
   const TensorConfig* input = model.FindInput(key);
@@ -36,6 +38,21 @@ absl::StatusOr<Tensor> ReadInput(const ModelConfig& model,
   ASSIGN_OR_RETURN(tensor.shape, ItemShape(model, input, num_elements));
   RETURN_IF_ERROR(ReadJsonElements(value, model.name, tensor));
   return tensor;
+}
+
+// The inputs among the members; the others go to `parameters`.
+absl::Status ReadInputs(const dom::object& members, const ModelConfig& model,
+                        InferRequest& request, JsonMembers& parameters) {
+  for (const dom::key_value_pair member : members) {
+    const TensorConfig* input = InputOf(model, member.key);
+    if (input == nullptr) {
+      parameters.push_back(member);
+      continue;
+    }
+    ASSIGN_OR_RETURN(Tensor tensor, ReadInput(model, *input, member.value));
+    request.inputs.push_back(std::move(tensor));
+  }
+  return absl::OkStatus();
 }
 
 void AppendString(std::string_view key, std::string_view value,
@@ -69,12 +86,19 @@ absl::StatusOr<InferRequest> ParseGenerateRequest(std::string_view body,
   ASSIGN_OR_RETURN(const std::string_view id,
                    MemberOr<std::string_view>(json.root(), "id", ""));
   request.id = std::string(id);
-  for (const dom::key_value_pair member : json.root()) {
-    const TensorConfig* input = InputOf(model, member.key);
-    if (input == nullptr) continue;
-    ASSIGN_OR_RETURN(Tensor tensor, ReadInput(model, *input, member.value));
-    request.inputs.push_back(std::move(tensor));
+  JsonMembers parameters;
+  RETURN_IF_ERROR(ReadInputs(json.root(), model, request, parameters));
+  std::erase_if(parameters, [](const dom::key_value_pair& member) {
+    return member.key == "id" || member.key == kParameters;
+  });
+  if (model.FindInput(kParameters) == nullptr) {
+    ASSIGN_OR_RETURN(const JsonObject inner,
+                     OptionalMember<dom::object>(json.root(), kParameters));
+    if (inner) {
+      RETURN_IF_ERROR(ReadInputs(*inner, model, request, parameters));
+    }
   }
+  RETURN_IF_ERROR(ReadParameters(parameters, request));
   RETURN_IF_ERROR(FitToModel(model, request));
   return request;
 }

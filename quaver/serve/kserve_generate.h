@@ -13,8 +13,10 @@ namespace quaver {
 
 // A member that is named as an input is its data: a value, or a flat array.
 // "text_input" stands for the first input, when that takes BYTES and none is
-// called so. Others are parameters, of which models have none. InvalidArgument
-// as in ParseInferRequest and FitToModel.
+// called so. Other members, but for "id", are parameters of the request, as in
+// ParseInferRequest: "timeout", "priority" and the client's own. What is in
+// "parameters", an object, counts as if it stood beside it. InvalidArgument as
+// in ParseInferRequest and FitToModel.
 absl::StatusOr<InferRequest> ParseGenerateRequest(std::string_view body,
                                                   const ModelConfig& model);
 

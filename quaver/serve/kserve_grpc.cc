@@ -19,6 +19,10 @@ using inference::ModelInferRequest;
 using inference::ModelInferResponse;
 using inference::ModelStreamInferResponse;
 
+// Loads at once, which may take minutes, and calls that wait for those.
+constexpr int kRepositoryThreads = 16;
+constexpr size_t kRepositoryQueue = 64;
+
 // Of each message of a stream, whose requests have one answer each.
 constexpr char kFinal[] = "triton_final_response";
 
@@ -91,15 +95,19 @@ struct KserveGrpc::Impl {
   Impl(const KserveModels& models, const KserveGrpcConfig& config,
        Metrics& metrics)
       : infer(models, bodies),
-        work({.num_threads = config.num_threads,
+        work({.max_threads = config.max_threads,
               .max_queue = static_cast<size_t>(config.max_queue),
               .max_bytes = config.max_bytes},
              metrics),
-        calls(work) {}
+        repository({.max_threads = kRepositoryThreads,
+                    .max_queue = kRepositoryQueue,
+                    .max_bytes = config.max_bytes},
+                   metrics),
+        calls(work, repository) {}
 
   GrpcBodies bodies;
   InferMethods infer;
-  GrpcWork work;
+  GrpcWork work, repository;
   GrpcCalls calls;
 };
 

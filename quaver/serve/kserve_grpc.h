@@ -21,10 +21,12 @@ class Service;
 namespace quaver {
 
 struct KserveGrpcConfig {
-  // That wait for models: more than models compute at once, so that batches can
-  // form.
-  int num_threads = 64;
-  int max_queue = 256;  // calls that wait for a thread
+  // Inferences at once, each with a thread that waits for its model; threads
+  // start as calls come, and end when idle. More than a model's queue holds
+  // (1,024 where its configuration says nothing), so that it is the model that
+  // refuses, and others are still asked.
+  int max_threads = 1'280;
+  int max_queue = 256;  // inferences that wait for a thread
   // Of requests that wait or are being answered, all together.
   size_t max_bytes = 256 << 20;
 };
@@ -36,9 +38,11 @@ struct KserveGrpcConfig {
 // HTTP's headers do (infer_call.h). The earlier of the call's
 // deadline and the parameter `timeout` is the model's deadline; a client that
 // cancels or leaves cancels the work for it. When too many calls or bytes wait,
-// further ones are UNAVAILABLE at once. Requests above 1 MiB are worked on two
-// at a time, and those of other calls may have no more than 64 KiB, except
-// loading's. Compressed ones, gzip or deflate, are inflated to at most 64 MiB.
+// further ones are UNAVAILABLE at once. Calls of the repository have threads
+// and a queue of their own: they answer whatever models do. Requests above 1
+// MiB are worked on two at a time, and those of other calls may have no more
+// than 64 KiB, except loading's. Compressed ones, gzip or deflate, are inflated
+// to at most 64 MiB.
 //
 // ModelStreamInfer works on up to 64 messages of a stream at once and answers
 // in their order, with `error_message` where one failed; the client's metadata

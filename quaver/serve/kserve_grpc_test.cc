@@ -2,6 +2,8 @@
 #include "quaver/serve/kserve_grpc.h"
 
 #include <map>
+#include <memory>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -286,11 +288,39 @@ TEST_F(KserveGrpcTest, SmallCallsHaveSmallRequests) {
       "3: the request has more than 65536 bytes");
 }
 
+// More than the 320 that could be in the server at once before.
+TEST_F(KserveGrpcTest, ManyCallsWaitForAModelWithoutARefusal) {
+  constexpr int kNumCalls = 400;
+  grpc::CompletionQueue answers;
+  struct Call {
+    grpc::ClientContext context;
+    ModelInferResponse response;
+    grpc::Status status;
+    std::unique_ptr<grpc::ClientAsyncResponseReader<ModelInferResponse>> reader;
+  };
+  std::vector<Call> calls(kNumCalls);
+  for (Call& call : calls) {
+    SetPatience(call.context);
+    call.reader =
+        stub_->AsyncModelInfer(&call.context, Request("wait"), &answers);
+    call.reader->Finish(&call.response, &call.status, &call);
+  }
+  model_->AwaitCalls(kNumCalls);
+  model_->Release();
+  for (int i = 0; i < kNumCalls; ++i) {
+    void* tag = nullptr;
+    bool is_ok = false;
+    ASSERT_TRUE(answers.Next(&tag, &is_ok));
+    EXPECT_TRUE(static_cast<Call*>(tag)->status.ok());
+  }
+  answers.Shutdown();
+}
+
 class KserveGrpcOverloadTest : public KserveGrpcTest {
  protected:
   KserveGrpcOverloadTest()
       : KserveGrpcTest(
-            {.num_threads = 1, .max_queue = 0, .max_bytes = 1 << 20}) {}
+            {.max_threads = 1, .max_queue = 0, .max_bytes = 1 << 20}) {}
 };
 
 TEST_F(KserveGrpcOverloadTest, WhatIsTooMuchIsRefusedAtOnce) {
@@ -308,6 +338,10 @@ TEST_F(KserveGrpcOverloadTest, WhatIsTooMuchIsRefusedAtOnce) {
                                                 inference::ServerReadyRequest())
                 .ready(),
             true);  // the quick ones need no thread
+  EXPECT_EQ(Ask<inference::RepositoryIndexResponse>(
+                &Stub::RepositoryIndex, inference::RepositoryIndexRequest())
+                .models_size(),
+            1);  // the repository has its own
   model_->Release();
   first.join();
   stream->WritesDone();

@@ -125,6 +125,14 @@ const TensorConfig* ModelConfig::FindOutput(std::string_view output) const {
   return FindTensor(outputs, output);
 }
 
+bool ModelConfig::HasStep(std::string_view model) const {
+  if (!ensemble) return false;
+  const auto& steps = ensemble->steps;
+  return std::any_of(steps.begin(), steps.end(), [&](const EnsembleStep& step) {
+    return step.model == model;
+  });
+}
+
 int ModelConfig::num_instances() const {
   int sum = 0;
   for (const InstanceGroup& group : instance_groups) sum += group.count;

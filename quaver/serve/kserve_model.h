@@ -79,6 +79,9 @@ struct ModelConfig {
   std::vector<InstanceGroup> instance_groups;  // empty: as many as cores
   // Nothing: calls are not batched, or as the backend sees fit.
   std::optional<DynamicBatching> dynamic_batching;
+  // dynamic_batching states a queue policy and what serves the model follows
+  // it: that, and no request's timeout by itself, says when one is dropped.
+  bool has_queue_policy = false;
   std::vector<BatchInput> batch_inputs;
   bool response_cache = false;
   std::vector<WarmupRequest> warmups;
@@ -86,8 +89,8 @@ struct ModelConfig {
   std::string default_model_filename;
   std::map<std::string, std::string> parameters;
   std::map<std::string, std::string> metric_tags;
-  // Cores that the host policies of the instance groups name; empty: any. Set
-  // by the repository.
+  // Instance i computes on cores[i modulo their number]; empty: anywhere. Set
+  // by ModelLoader.
   std::vector<int> cores;
 
   // What config.pbtxt says, with all that is not followed. Null for a model
@@ -97,6 +100,8 @@ struct ModelConfig {
   // Null for a name that is none.
   const TensorConfig* FindInput(std::string_view input) const;
   const TensorConfig* FindOutput(std::string_view output) const;
+  // Whether it is an ensemble that the model is a step of.
+  bool HasStep(std::string_view model) const;
   // The sum of the groups' counts; 0: as many as cores.
   int num_instances() const;
   // A parameter as a number; `otherwise` when it is not there. InvalidArgument

@@ -19,6 +19,8 @@
 
 namespace quaver {
 
+class CachingServable;
+
 // Says when a model's memory has been given back. Thread-safe.
 class ModelRelease {
  public:
@@ -49,6 +51,7 @@ struct KserveModel {
       : config(std::move(model_config)),
         needs(before.needs),
         servable(before.servable),
+        caching(before.caching),
         counted(before.counted),
         statistics(*counted) {}
 
@@ -56,6 +59,7 @@ struct KserveModel {
   // What the servable needs as long as it lives.
   std::vector<std::shared_ptr<void>> needs;
   const std::shared_ptr<Servable> servable;
+  std::shared_ptr<CachingServable> caching;  // the servable, or null
   const std::shared_ptr<ModelStatistics> counted;
   ModelStatistics& statistics;
   std::shared_ptr<ModelRelease> release;  // null for the program's own

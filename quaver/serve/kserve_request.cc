@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <limits>
 #include <set>
 #include <utility>
 
 #include "quaver/base/check.h"
 #include "quaver/serve/internal/json_body.h"
+#include "quaver/serve/internal/request_parameters.h"
 #include "quaver/serve/internal/tensor_data.h"
 #include "quaver/serve/kserve_datatype.h"
 
@@ -18,7 +18,6 @@ namespace {
 namespace dom = simdjson::dom;
 
 constexpr char kHeader[] = "Inference-Header-Content-Length";
-constexpr uint64_t kMaxTimeoutUs = std::numeric_limits<int64_t>::max();
 
 // Of an input, an output or the request.
 absl::StatusOr<JsonObject> Parameters(const dom::object& object) {
@@ -32,49 +31,6 @@ absl::Status RefuseSharedMemory(const JsonObject& parameters,
   }
   return absl::UnimplementedError(fmt::format(
       "shared memory is not supported, which '{}' asks for", tensor));
-}
-
-absl::Status CheckParameter(const dom::key_value_pair& parameter) {
-  if (parameter.key.starts_with("triton_")) {
-    return absl::InvalidArgumentError(
-        fmt::format("parameter keys starting with 'triton_' are reserved: '{}' "
-                    "should not be specified",
-                    parameter.key));
-  }
-  if (parameter.value.is_array() || parameter.value.is_object() ||
-      parameter.value.is_null()) {
-    return absl::InvalidArgumentError(
-        fmt::format("parameter '{}' has invalid type. It should be either a "
-                    "number, a bool, or a string.",
-                    parameter.key));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ReadParameters(const dom::object& root, InferRequest& request) {
-  ASSIGN_OR_RETURN(const JsonObject parameters, Parameters(root));
-  ASSIGN_OR_RETURN(request.binary_output,
-                   MemberOr(parameters, "binary_data_output", false));
-  ASSIGN_OR_RETURN(const uint64_t timeout_us,
-                   MemberOr<uint64_t>(parameters, "timeout", 0));
-  request.timeout_us =
-      static_cast<int64_t>(std::min(timeout_us, kMaxTimeoutUs));
-  ASSIGN_OR_RETURN(const uint64_t priority,
-                   MemberOr<uint64_t>(parameters, "priority", 0));
-  request.priority = static_cast<int>(
-      std::min(priority, uint64_t{std::numeric_limits<int>::max()}));
-  if (!parameters) return absl::OkStatus();
-  for (const dom::key_value_pair parameter : *parameters) {
-    RETURN_IF_ERROR(CheckParameter(parameter));
-    if (IsProtocolParameter(parameter.key)) continue;
-    std::string& own = request.parameters;
-    own += own.empty() ? '{' : ',';
-    AppendJsonString(parameter.key, own);
-    own += ':';
-    own += simdjson::minify(parameter.value);
-  }
-  if (!request.parameters.empty()) request.parameters += '}';
-  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<int64_t>> ReadShape(const dom::object& input) {
@@ -335,7 +291,11 @@ absl::StatusOr<InferRequest> ParseInferRequest(std::string_view body,
   ASSIGN_OR_RETURN(const std::string_view id,
                    MemberOr<std::string_view>(json.root(), "id", ""));
   request.id = std::string(id);
-  RETURN_IF_ERROR(ReadParameters(json.root(), request));
+  ASSIGN_OR_RETURN(const JsonObject parameters, Parameters(json.root()));
+  if (parameters) {
+    RETURN_IF_ERROR(ReadParameters(
+        JsonMembers(parameters->begin(), parameters->end()), request));
+  }
   RETURN_IF_ERROR(
       ReadTensors(json.root(), body.substr(json_bytes), model, request));
   return request;

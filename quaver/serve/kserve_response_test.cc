@@ -145,10 +145,29 @@ TEST(KserveGenerateTest, MembersAreInputsByName) {
   EXPECT_EQ(request->inputs[0].name, "TEXT");
 }
 
+TEST(KserveGenerateTest, OtherMembersAreParameters) {
+  auto request = ParseGenerateRequest(
+      R"({"text_input":"a","temperature":0.5,"timeout":5000000,"id":"7",
+          "parameters":{"priority":2,"stop":"b\"","N":[3]},"stream":false})",
+      Model());
+  ASSERT_TRUE(request.ok()) << request.status();
+  EXPECT_EQ(request->timeout_us, 5'000'000);
+  EXPECT_EQ(request->priority, 2);
+  EXPECT_EQ(request->parameters,
+            R"({"temperature":0.5,"stream":false,"stop":"b\""})");
+  EXPECT_EQ(request->inputs.size(), 2u);
+  request = ParseGenerateRequest(R"({"TEXT":"a"})", Model());
+  ASSERT_TRUE(request.ok()) << request.status();
+  EXPECT_EQ(request->parameters, "");
+}
+
 TEST(KserveGenerateTest, BadMembersAreRefused) {
   for (const char* body :
        {"", "[]", "{}", R"({"TEXT":1})", R"({"TEXT":["a","b"]})",
         R"({"TEXT":"a","N":"b"})", R"({"TEXT":{}})",
+        R"({"TEXT":"a","other":[1]})", R"({"TEXT":"a","timeout":"5"})",
+        R"({"TEXT":"a","parameters":1})", R"({"TEXT":"a","triton_x":1})",
+        R"({"TEXT":"a","parameters":{"deep":{}}})",
         R"({"TEXT":"a","text_input":"b"})"}) {
     EXPECT_EQ(ParseGenerateRequest(body, Model()).status().code(),
               absl::StatusCode::kInvalidArgument)

@@ -3,7 +3,9 @@
 #include "quaver/serve/kserve_statistics.h"
 
 #include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,6 +16,8 @@
 #include "quaver/sched/response_cache.h"
 #include "quaver/sched/servable_fixture.h"
 #include "quaver/sched/single_flight.h"
+#include "quaver/serve/counted_servable.h"
+#include "quaver/serve/internal/limited_servable.h"
 
 namespace quaver {
 namespace {
@@ -141,6 +145,56 @@ TEST(KserveStatisticsTest, HitsOfTheCacheAreNoInferences) {
     EXPECT_THAT(exposed, HasSubstr(line));
   }
   EXPECT_THAT(exposed, Not(HasSubstr("quaver_batch_size")));
+}
+
+std::string Pending(int count) {
+  return fmt::format(
+      "nv_inference_pending_request_count{{model=\"m\",version=\"1\"}} {}\n",
+      count);
+}
+
+TEST(KserveStatisticsTest, WhatWaitsIsToldWithoutABatcherToo) {
+  Metrics metrics;
+  Gate gate;
+  const auto limited =
+      LimitedServable::Create(Echo(gate), {.num_instances = 1}, {});
+  ASSERT_TRUE(limited.ok()) << limited.status();
+  Servable& model = **limited;
+  std::vector<std::thread> threads;
+  {
+    const ModelStatistics statistics("m", "1", metrics, {}, &model);
+    EXPECT_THAT(metrics.Expose(), HasSubstr(Pending(0)));
+    gate.Set(false);
+    for (int i = 0; i < 3; ++i) {
+      threads.emplace_back([&model] {
+        EXPECT_TRUE(model.Infer({Numbers("X", {1}, {1})}).ok());
+      });
+    }
+    AwaitThat([&] { return model.counts().num_waiting == 2; });
+    EXPECT_THAT(metrics.Expose(), HasSubstr(Pending(2)));
+  }
+  EXPECT_THAT(metrics.Expose(), HasSubstr(Pending(0)));
+  gate.Set(true);
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(KserveStatisticsTest, WhatTheProgramItselfAsksIsCounted) {
+  Metrics metrics;
+  Gate gate;
+  KserveModels models(metrics);
+  ASSERT_TRUE(models.Add("m", Echo(gate), 8).ok());
+  CountedServable counted(*models.Find("m"));
+  EXPECT_EQ(counted.inputs()[0].name, "X");
+  EXPECT_EQ(counted.outputs()[0].name, "X");
+  ASSERT_TRUE(counted.Infer({Numbers("X", {3}, {1, 2, 3})}).ok());
+  ASSERT_TRUE(counted.Infer({Numbers("X", {1}, {1})}).ok());
+  const std::string exposed = metrics.Expose();
+  for (const char* line :
+       {"nv_inference_request_success{model=\"m\",version=\"1\"} 2\n",
+        "nv_inference_count{model=\"m\",version=\"1\"} 4\n",
+        "nv_inference_exec_count{model=\"m\",version=\"1\"} 2\n"}) {
+    EXPECT_THAT(exposed, HasSubstr(line));
+  }
 }
 
 TEST(KserveStatisticsTest, StepsOfAnEnsembleAreCounted) {

@@ -1,14 +1,16 @@
 // See model_loader.h.
 #include "quaver/serve/model_loader.h"
 
+#include <set>
 #include <utility>
 
 #include "quaver/base/log.h"
 #include "quaver/sched/batching_servable.h"
 #include "quaver/sched/ensemble.h"
 #include "quaver/sched/single_flight.h"
-#include "quaver/serve/infer_call.h"
+#include "quaver/serve/counted_servable.h"
 #include "quaver/serve/internal/limited_servable.h"
+#include "quaver/serve/internal/scheduling_config.h"
 #include "quaver/serve/warmup.h"
 
 namespace quaver {
@@ -20,28 +22,6 @@ absl::Status Invalid(const ModelConfig& config, const std::string& what) {
   return absl::InvalidArgumentError(
       fmt::format("model '{}': {}", config.name, what));
 }
-
-// A model as ensembles ask it: counted as if a client had.
-class MemberServable : public Servable {
- public:
-  explicit MemberServable(std::shared_ptr<KserveModel> model)
-      : model_(std::move(model)) {}
-  std::vector<TensorSpec> inputs() const override {
-    return model_->servable->inputs();
-  }
-  std::vector<TensorSpec> outputs() const override {
-    return model_->servable->outputs();
-  }
-  using Servable::Infer;
-  absl::StatusOr<Tensors> Infer(const Tensors& request,
-                                const CallOptions& options,
-                                CallTimes* times) override {
-    return InferCounted(*model_, request, options, times);
-  }
-
- private:
-  const std::shared_ptr<KserveModel> model_;
-};
 
 absl::StatusOr<std::shared_ptr<KserveModel>> FindMember(
     const KserveModels& models, const std::string& model, int64_t version) {
@@ -77,31 +57,58 @@ absl::StatusOr<BatcherConfig> BatcherConfigOf(const ModelConfig& config) {
   return batcher;
 }
 
+void WarnOfUnfollowed(const ModelConfig& config) {
+  if (!config.dynamic_batching) return;
+  for (const std::string& field : FieldsOfABatcher(*config.dynamic_batching)) {
+    LogWarning("model '{}': backend '{}' does not follow '{}'", config.name,
+               config.backend, field);
+  }
+}
+
 }  // namespace
 
-absl::StatusOr<std::vector<int>> CoresOf(
-    const ModelConfig& config,
-    const std::map<std::string, std::vector<int>>& host_policies) {
-  std::vector<int> cores;
+absl::StatusOr<std::vector<int>> HostPolicies::Deal(const ModelConfig& config) {
+  std::set<std::string> named;
   for (const InstanceGroup& group : config.instance_groups) {
-    if (group.host_policy.empty()) continue;
-    const auto policy = host_policies.find(group.host_policy);
-    if (policy == host_policies.end() || policy->second.empty()) {
+    named.insert(group.host_policy);
+    const auto policy = cores_.find(group.host_policy);
+    if (!group.host_policy.empty() &&
+        (policy == cores_.end() || policy->second.empty())) {
       return Invalid(config, fmt::format("instance group {}: there is no "
                                          "--host-policy '{}' with cpu-cores",
                                          group.name, group.host_policy));
     }
-    for (int i = 0; i < group.count; ++i) {
-      const auto core = static_cast<size_t>(i) % policy->second.size();
-      cores.push_back(policy->second[core]);
-    }
   }
-  if (!cores.empty() &&
-      cores.size() != static_cast<size_t>(config.num_instances())) {
+  const bool some_name_none = named.erase("") > 0;
+  if (named.empty()) return std::vector<int>();
+  if (some_name_none) {
     return Invalid(config,
                    "either all instance groups name a host_policy or none");
   }
+  if (named.size() == 1) {
+    const std::string& policy = *named.begin();
+    return DealOf(policy, cores_.at(policy).size(), config.num_instances());
+  }
+  std::vector<int> cores;
+  for (const InstanceGroup& group : config.instance_groups) {
+    const std::vector<int> dealt = DealOf(
+        group.host_policy, static_cast<size_t>(group.count), group.count);
+    cores.insert(cores.end(), dealt.begin(), dealt.end());
+  }
   return cores;
+}
+
+std::vector<int> HostPolicies::DealOf(const std::string& policy,
+                                      size_t num_cores, int num_instances) {
+  const std::vector<int>& all = cores_.at(policy);
+  const MutexLock lock(&mutex_);
+  size_t& next = next_[policy];
+  std::vector<int> dealt;
+  for (size_t i = 0; i < num_cores; ++i) {
+    dealt.push_back(all[(next + i) % all.size()]);
+  }
+  next = (next + static_cast<size_t>(num_instances)) % all.size();
+  return dealt;
 }
 
 absl::Status ModelLoader::ChooseBackend(const std::string& version_folder,
@@ -153,7 +160,8 @@ absl::StatusOr<std::shared_ptr<Servable>> ModelLoader::MakeBackend(
   const BackendRequest request{.config = config,
                                .completed = completed,
                                .model_folder = model_folder,
-                               .version_folder = version_folder};
+                               .version_folder = version_folder,
+                               .auto_complete = config_.auto_complete};
   ASSIGN_OR_RETURN(std::shared_ptr<Servable> servable,
                    backends_.factories.at(config.backend)(request));
   config = std::move(completed);
@@ -185,19 +193,25 @@ absl::StatusOr<std::shared_ptr<Servable>> ModelLoader::MakeEnsemble(
           const std::string& model,
           int64_t version) -> absl::StatusOr<std::shared_ptr<Servable>> {
     ASSIGN_OR_RETURN(auto member, FindMember(models, model, version));
-    return std::make_shared<MemberServable>(std::move(member));
+    return std::make_shared<CountedServable>(std::move(member));
   };
   ASSIGN_OR_RETURN(auto servable, EnsembleServable::Create(ensemble, find));
   return std::shared_ptr<Servable>(std::move(servable));
 }
 
 absl::StatusOr<std::shared_ptr<Servable>> ModelLoader::Schedule(
-    const ModelConfig& config, std::shared_ptr<Servable> servable) const {
+    ModelConfig& config, std::shared_ptr<Servable> servable) const {
   ASSIGN_OR_RETURN(const BatcherConfig batcher, BatcherConfigOf(config));
   const auto traits = backends_.traits.find(config.backend);
   const bool schedules =
       traits != backends_.traits.end() && traits->second.schedules;
-  if (schedules || config.ensemble) return servable;
+  if (schedules || config.ensemble) {
+    if (!servable->counts().batcher) {
+      WarnOfUnfollowed(config);
+      config.has_queue_policy = false;
+    }
+    return servable;
+  }
   if (config.dynamic_batching && config.max_batch_size > 0) {
     BatchingConfig batching;
     batching.batcher = batcher;
@@ -216,25 +230,14 @@ absl::StatusOr<std::shared_ptr<Servable>> ModelLoader::Schedule(
   if (!config.dynamic_batching && config.instance_groups.empty()) {
     return servable;
   }
-  InstancePoolConfig pool;
-  pool.num_instances = config.num_instances();
-  const int max_queue_size =
-      batcher.batching.default_queue_policy.max_queue_size;
-  if (max_queue_size > 0) pool.max_waiting = max_queue_size;
-  return std::make_shared<LimitedServable>(std::move(servable), pool);
+  ASSIGN_OR_RETURN(
+      auto limited,
+      LimitedServable::Create(std::move(servable), batcher, config.cores));
+  return std::shared_ptr<Servable>(std::move(limited));
 }
 
-absl::StatusOr<std::shared_ptr<KserveModel>> ModelLoader::Load(
-    ModelConfig config, const std::string& model_folder) const {
-  std::shared_ptr<Servable> servable;
-  if (config.ensemble) {
-    ASSIGN_OR_RETURN(servable, MakeEnsemble(config));
-  } else {
-    ASSIGN_OR_RETURN(servable, MakeBackend(model_folder, config));
-  }
-  ASSIGN_OR_RETURN(servable, Schedule(config, std::move(servable)));
-  RETURN_IF_ERROR(CompleteConfig(*servable, config));
-  RETURN_IF_ERROR(WarmUp(config, model_folder, *servable));
+std::shared_ptr<KserveModel> ModelLoader::Publishable(
+    ModelConfig config, std::shared_ptr<Servable> servable) const {
   if (!config.response_cache) {
     return models_.Make(std::move(config), std::move(servable));
   }
@@ -247,11 +250,27 @@ absl::StatusOr<std::shared_ptr<KserveModel>> ModelLoader::Load(
   }
   const CachingServable::Name name = {config.name, config.version};
   servable = std::make_shared<SingleFlightServable>(std::move(servable));
-  servable = std::make_shared<CachingServable>(std::move(servable), name,
-                                               *config_.cache);
-  auto model = models_.Make(std::move(config), std::move(servable));
+  auto caching = std::make_shared<CachingServable>(std::move(servable), name,
+                                                   *config_.cache);
+  auto model = models_.Make(std::move(config), caching);
+  model->caching = std::move(caching);
   model->needs.push_back(config_.cache);
   return model;
+}
+
+absl::StatusOr<std::shared_ptr<KserveModel>> ModelLoader::Load(
+    ModelConfig config, const std::string& model_folder) {
+  std::shared_ptr<Servable> servable;
+  ASSIGN_OR_RETURN(config.cores, host_policies_.Deal(config));
+  if (config.ensemble) {
+    ASSIGN_OR_RETURN(servable, MakeEnsemble(config));
+  } else {
+    ASSIGN_OR_RETURN(servable, MakeBackend(model_folder, config));
+  }
+  ASSIGN_OR_RETURN(servable, Schedule(config, std::move(servable)));
+  RETURN_IF_ERROR(CompleteConfig(*servable, config));
+  RETURN_IF_ERROR(WarmUp(config, model_folder, *servable));
+  return Publishable(std::move(config), std::move(servable));
 }
 
 }  // namespace quaver

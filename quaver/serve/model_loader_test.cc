@@ -2,8 +2,12 @@
 // ensembles.
 #include "quaver/serve/model_loader.h"
 
+#include <atomic>
+#include <thread>
+
 #include <nlohmann/json.hpp>
 
+#include "quaver/serve/internal/scheduling_config.h"
 #include "quaver/serve/model_repository_fixture.h"
 
 namespace quaver {
@@ -79,7 +83,7 @@ TEST_F(ModelLoaderTest, TheServerBatchesBeforeABackendThatDoesNot) {
 }
 
 TEST_F(ModelLoaderTest, AnswersAreCachedWhereModelAndServerSaySo) {
-  config_.cache_bytes = 1 << 20;
+  config_.cache = std::make_shared<ResponseCache>(1 << 20);
   Write("m/1/value", "1");
   Write("n/1/value", "2");
   Write("m/config.pbtxt", "response_cache { enable: true }");
@@ -177,17 +181,142 @@ TEST_F(ModelLoaderTest, AllAtOnceEnsemblesComeAfterTheirModels) {
   EXPECT_EQ(*Ask("a"), 2);
 }
 
-TEST(CoresOfTest, GroupsTakeTheCoresOfTheirPolicies) {
-  const std::map<std::string, std::vector<int>> policies = {{"left", {0, 1}},
-                                                            {"right", {3}}};
+TEST_F(ModelLoaderTest, AReloadIsSeenThroughTheCachesOfEnsembles) {
+  config_.cache = std::make_shared<ResponseCache>(1 << 20);
+  const std::string cache = " response_cache { enable: true }";
+  Write("one/1/value", "1");
+  Write("ten/1/value", "10");
+  // Names sorted so that no order of them is that of the steps.
+  Write("b/config.pbtxt", Chain({"one", "ten"}) + cache);
+  Write("c/config.pbtxt", Chain({"b"}));
+  Write("a/config.pbtxt", Chain({"c", "ten"}) + cache);
+  ASSERT_TRUE(Start().ok());
+  ASSERT_TRUE(repository_->Load("a").ok());
+  EXPECT_EQ(*Ask("b"), 11);
+  EXPECT_EQ(*Ask("a"), 21);
+  const int num_calls = watched_.num_calls;
+  EXPECT_EQ(*Ask("a"), 21);
+  EXPECT_EQ(watched_.num_calls, num_calls);
+  for (const int value : {2, 3}) {
+    Write("one/1/value", std::to_string(value));
+    ASSERT_TRUE(repository_->Load("one").ok());
+    EXPECT_EQ(*Ask("a"), 20 + value);
+    EXPECT_EQ(*Ask("b"), 10 + value);
+  }
+}
+
+// A call that waits beside one that holds the only instance.
+class LimitedModelTest : public ModelLoaderTest {
+ protected:
+  void Hold(const std::string& batching) {
+    Write("m/1/value", "1");
+    Write("m/config.pbtxt",
+          "backend: \"plain\" instance_group { count: 1 } " + batching);
+    ASSERT_TRUE(Start().ok());
+    ASSERT_TRUE(repository_->Load("m").ok());
+    watched_.call_gate = &gate_;
+    holder_ = std::thread([this] {
+      EXPECT_EQ(*AskModel(**models_.Find("m"), {.priority = 1}), 1);
+    });
+    gate_.AwaitWaiting();
+  }
+  ~LimitedModelTest() override {
+    gate_.Open();
+    if (holder_.joinable()) holder_.join();
+  }
+  Gate gate_;
+  std::thread holder_;
+};
+
+TEST_F(LimitedModelTest, HasTheQueueThatItsPolicySays) {
+  Hold("dynamic_batching { default_queue_policy { max_queue_size: 1 } }");
+  std::atomic<int> num_refused = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([&] {
+      const auto answer = Ask("m");
+      if (answer.ok()) return;
+      EXPECT_THAT(Message(answer.status()),
+                  HasSubstr("Exceeds maximum queue size"));
+      ++num_refused;
+    });
+  }
+  while (num_refused == 0) std::this_thread::yield();
+  gate_.Open();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(num_refused, 1);
+}
+
+TEST_F(LimitedModelTest, HasTheTimeoutThatItsPolicySays) {
+  Hold(R"(dynamic_batching { priority_levels: 2 default_priority_level: 2
+      priority_queue_policy { key: 2
+        value { default_timeout_microseconds: 1 } } })");
+  EXPECT_TRUE((*models_.Find("m"))->config.has_queue_policy);
+  EXPECT_EQ(Ask("m").status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(watched_.num_calls, 1);
+}
+
+TEST_F(ModelLoaderTest, OnlyABatcherHasQueuePolicies) {
+  const std::string policy =
+      " dynamic_batching { default_queue_policy { max_queue_size: 3 } }";
+  const std::pair<std::string, bool> cases[] = {
+      {"backend: \"plain\"" + policy, true},
+      {"backend: \"plain\" max_batch_size: 2" + policy, true},
+      {"backend: \"plain\" dynamic_batching { }", false},
+      {"backend: \"add\"" + policy, false}};  // has a queue of its own
+  Write("m/1/value", "1");
+  ASSERT_TRUE(Start().ok());
+  for (const auto& [config, has] : cases) {
+    Write("m/config.pbtxt", config);
+    ASSERT_TRUE(repository_->Load("m").ok()) << config;
+    EXPECT_EQ((*models_.Find("m"))->config.has_queue_policy, has) << config;
+  }
+}
+
+TEST(FieldsOfABatcherTest, AreThoseBeyondAQueue) {
+  DynamicBatching batching;
+  batching.default_queue_policy.max_queue_size = 5;
+  EXPECT_TRUE(FieldsOfABatcher(batching).empty());
+  batching.preferred_batch_sizes = {4};
+  batching.max_queue_delay_us = 100;
+  batching.adaptive = true;
+  batching.preserve_ordering = true;
+  batching.priority_levels = 2;
+  batching.default_queue_policy.timeout_action =
+      QueuePolicy::TimeoutAction::kDelay;
+  batching.default_queue_policy.default_timeout_us = 1;
+  EXPECT_THAT(
+      FieldsOfABatcher(batching),
+      ElementsAre("preferred_batch_size", "max_queue_delay_microseconds",
+                  "adaptive_batching", "preserve_ordering", "priority_levels",
+                  "timeout_action", "default_timeout_microseconds"));
+}
+
+TEST(HostPoliciesTest, InstancesTakeSuccessiveCores) {
+  HostPolicies policies({{"left", {0, 1, 2}}, {"right", {5, 6}}});
   ModelConfig config;
+  EXPECT_TRUE(policies.Deal(config)->empty());
+  config.instance_groups = {{"a", 1, "left"}, {"b", 1, "left"}};
+  EXPECT_THAT(*policies.Deal(config), ElementsAre(0, 1, 2));
+  // Another model with it: from the next core on, and round.
+  EXPECT_THAT(*policies.Deal(config), ElementsAre(2, 0, 1));
   config.instance_groups = {{"a", 3, "left"}, {"b", 1, "right"}};
-  EXPECT_THAT(*CoresOf(config, policies), ElementsAre(0, 1, 0, 3));
-  config.instance_groups[1].host_policy = "";
-  EXPECT_THAT(Message(CoresOf(config, policies).status()),
+  EXPECT_THAT(*policies.Deal(config), ElementsAre(1, 2, 0, 5));
+  config.instance_groups = {{"a", 1, "right"}};
+  EXPECT_THAT(*policies.Deal(config), ElementsAre(6, 5));
+}
+
+TEST(HostPoliciesTest, PoliciesAreWholeAndKnown) {
+  HostPolicies policies({{"left", {0, 1}}, {"none", {}}});
+  ModelConfig config;
+  config.instance_groups = {{"a", 3, "left"}, {"b", 1, ""}};
+  EXPECT_THAT(Message(policies.Deal(config).status()),
               HasSubstr("all instance groups"));
-  config.instance_groups[0].host_policy = "";
-  EXPECT_TRUE(CoresOf(config, policies)->empty());
+  for (const char* unknown : {"none", "nowhere"}) {
+    config.instance_groups[1].host_policy = unknown;
+    EXPECT_THAT(Message(policies.Deal(config).status()),
+                HasSubstr(fmt::format("no --host-policy '{}'", unknown)));
+  }
 }
 
 }  // namespace

@@ -17,14 +17,6 @@ namespace {
 
 constexpr char kPollTurn[] = "/poll";  // no model's name
 
-bool HasStep(const ModelConfig& config, const std::string& model) {
-  if (!config.ensemble) return false;
-  const auto& steps = config.ensemble->steps;
-  return std::any_of(steps.begin(), steps.end(), [&](const EnsembleStep& step) {
-    return step.model == model;
-  });
-}
-
 std::vector<std::string> NamesOf(const std::vector<ModelFolder>& folders) {
   std::vector<std::string> names;
   for (const ModelFolder& folder : folders) {
@@ -66,12 +58,10 @@ absl::StatusOr<std::unique_ptr<ModelRepository>> ModelRepository::Open(
 ModelRepository::ModelRepository(ModelRepositoryConfig config,
                                  Backends backends, KserveModels& models)
     : config_(std::move(config)),
-      loader_(
-          {.auto_complete = config_.auto_complete,
-           .cache = config_.cache_bytes == 0
-                        ? nullptr
-                        : std::make_shared<ResponseCache>(config_.cache_bytes)},
-          std::move(backends), models),
+      loader_({.auto_complete = config_.auto_complete,
+               .cache = config_.cache,
+               .host_policies = config_.host_policies},
+              std::move(backends), models),
       threads_(config_.num_load_threads),
       models_(models) {}
 
@@ -209,7 +199,7 @@ void ModelRepository::UnloadModel(const std::string& name,
   }
   LogInfo("model '{}': {}", name, reason);
   for (const auto& other : models_.All()) {
-    if (!HasStep(other->config, name)) continue;
+    if (!other->config.HasStep(name)) continue;
     UnloadModel(other->config.name,
                 fmt::format("ensemble '{}' depends on '{}' which has no loaded "
                             "version",

@@ -15,12 +15,15 @@
 //
 // Loads and unloads of one name take turns; others run side by side.
 //
-// When nothing but the instances' number changed, the model is not loaded anew:
-// it is told by Servable::Resize. A model that cannot is loaded, and the log
-// says so.
+// When nothing but the counts of the instance groups changed, the model is not
+// loaded anew: it is told by Servable::Resize. It does not matter whether the
+// folder or an override says so. A model that cannot is loaded, and the log
+// says so; so is one whose groups name several host policies.
 //
 // An ensemble is ready after the models of its steps. In explicit mode they are
-// loaded with it; when one of them is unloaded, the ensemble is, too.
+// loaded with it; when one of them is unloaded, the ensemble is, too. When one
+// is replaced, also further down, the ensemble's cached answers are forgotten:
+// none that is older is given once the load has returned.
 #pragma once
 
 #include <cstdint>
@@ -62,7 +65,7 @@ struct ModelRepositoryConfig {
   std::string config_name;   // of configs/<config_name>.pbtxt; "": config.pbtxt
   // Cores by the name of a host policy.
   std::map<std::string, std::vector<int>> host_policies;
-  size_t cache_bytes = 0;  // of the response cache of all models; 0: none
+  std::shared_ptr<ResponseCache> cache;  // of all models; null: none
 };
 
 // What a load request may bring with it.
@@ -115,7 +118,8 @@ class ModelRepository {
     ModelConfig config;
     std::string folder;
     std::vector<int64_t> versions;
-    uint64_t files = 0;  // fingerprint without configurations; 0: unknown
+    // Fingerprint without configurations; 0: of files that came with the load.
+    uint64_t files = 0;
     std::shared_ptr<TemporaryModel> temporary;  // null: as the folder lies
   };
   // What is served of it.
@@ -148,6 +152,8 @@ class ModelRepository {
       const Candidate& candidate);
   // Whether nothing but the number of instances had to change, and could.
   bool Resize(const Candidate& candidate) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Forgets what ensembles answered that have the model, at any depth.
+  void RenewAnswersOf(const std::string& model, size_t depth = 0);
   void Fail(const std::string& name, const std::vector<int64_t>& versions,
             const absl::Status& why);
   absl::Status LoadAll(const std::vector<std::string>& names)
@@ -167,7 +173,7 @@ class ModelRepository {
   }
 
   const ModelRepositoryConfig config_;
-  const ModelLoader loader_;
+  ModelLoader loader_;
   LoaderThreads threads_;
   KserveModels& models_;
   mutable Mutex mutex_;

@@ -167,13 +167,15 @@ class ModelRepositoryTest : public testing::Test {
     ASSIGN_OR_RETURN(const auto model, models_.Find(name, version));
     return AskModel(*model);
   }
-  static absl::StatusOr<int> AskModel(const KserveModel& model) {
+  static absl::StatusOr<int> AskModel(const KserveModel& model,
+                                      const CallOptions& options = {}) {
     Tensor input;
     input.name = "X";
     input.datatype = Datatype::kInt32;
     input.shape = {1, 1};
     input.raw.resize(4);
-    ASSIGN_OR_RETURN(const Tensors outputs, model.servable->Infer({input}));
+    ASSIGN_OR_RETURN(const Tensors outputs,
+                     model.servable->Infer({input}, options, nullptr));
     int32_t number = 0;
     std::memcpy(&number, outputs[0].raw.data(), 4);
     return number;

@@ -1,4 +1,5 @@
 // See model_repository.h: a load, from reading the folder to being ready.
+#include <algorithm>
 #include <utility>
 
 #include <google/protobuf/util/message_differencer.h>
@@ -31,15 +32,30 @@ absl::Status LoadError(const std::string& name, const absl::Status& why) {
   }
 }
 
-bool DifferInInstancesOnly(const inference::ModelConfig& one,
-                           const inference::ModelConfig& other) {
+// Without instance groups there is one that nothing is said of. All kinds that
+// are not refused are the processor.
+inference::ModelConfig WithoutCounts(inference::ModelConfig config) {
+  if (config.instance_group().empty()) config.add_instance_group();
+  for (auto& group : *config.mutable_instance_group()) {
+    group.clear_count();
+    group.clear_kind();
+  }
+  return config;
+}
+
+// More instances of several policies need cores that nobody has dealt.
+bool HasSeveralPolicies(const inference::ModelConfig& config) {
+  const auto& groups = config.instance_group();
+  return std::any_of(groups.begin(), groups.end(), [&](const auto& group) {
+    return group.host_policy() != groups.begin()->host_policy();
+  });
+}
+
+bool DifferInCountsOnly(const inference::ModelConfig& one,
+                        const inference::ModelConfig& other) {
   using google::protobuf::util::MessageDifferencer;
-  inference::ModelConfig a = one;
-  inference::ModelConfig b = other;
-  if (MessageDifferencer::Equals(a, b)) return false;
-  a.clear_instance_group();
-  b.clear_instance_group();
-  return MessageDifferencer::Equals(a, b);
+  return !MessageDifferencer::Equals(one, other) && !HasSeveralPolicies(one) &&
+         MessageDifferencer::Equals(WithoutCounts(one), WithoutCounts(other));
 }
 
 }  // namespace
@@ -88,10 +104,8 @@ absl::StatusOr<ModelRepository::Candidate> ModelRepository::Prepare(
     ASSIGN_OR_RETURN(const ModelFolder folder,
                      FindModelFolder(config_.folders, name));
     candidate.folder = folder.path;
-    if (!with.config) {
-      candidate.files =
-          FolderFingerprint(candidate.folder, /*with_configs=*/false);
-    }
+    candidate.files =
+        FolderFingerprint(candidate.folder, /*with_configs=*/false);
   } else {
     if (!with.config || !IsModelName(name)) {
       return absl::InvalidArgumentError(
@@ -120,8 +134,6 @@ absl::StatusOr<ModelRepository::Candidate> ModelRepository::Prepare(
     source = std::make_shared<const inference::ModelConfig>();
   }
   ASSIGN_OR_RETURN(candidate.config, ReadConfig(*source, name));
-  ASSIGN_OR_RETURN(candidate.config.cores,
-                   CoresOf(candidate.config, config_.host_policies));
   RETURN_IF_ERROR(CheckCircles(candidate.config, {}));
   std::vector<int64_t> there = ListVersions(candidate.folder);
   // An ensemble has no files that a folder would have to hold.
@@ -198,6 +210,7 @@ absl::Status ModelRepository::LoadInTurn(const Candidate& candidate) {
     auto versions = MakeVersions(candidate);
     if (versions.ok()) {
       models_.Publish(name, *std::move(versions));
+      RenewAnswersOf(name);
       const MutexLock lock(&mutex_);
       loaded_[name] = {candidate.config.source, candidate.files};
       wanted_.insert(name);
@@ -228,6 +241,16 @@ ModelRepository::MakeVersions(const Candidate& candidate) {
   return versions;
 }
 
+// From the bottom up: what an ensemble takes from one below it is new then.
+void ModelRepository::RenewAnswersOf(const std::string& model, size_t depth) {
+  if (depth == kMaxEnsembleDepth) return;
+  for (const auto& other : models_.All()) {
+    if (!other->config.HasStep(model)) continue;
+    if (other->caching != nullptr) other->caching->Renew();
+    RenewAnswersOf(other->config.name, depth + 1);
+  }
+}
+
 bool ModelRepository::Resize(const Candidate& candidate) {
   const std::string& name = candidate.config.name;
   {
@@ -235,8 +258,7 @@ bool ModelRepository::Resize(const Candidate& candidate) {
     const auto before = loaded_.find(name);
     if (before == loaded_.end() || candidate.files == 0 ||
         before->second.files != candidate.files ||
-        !DifferInInstancesOnly(*before->second.source,
-                               *candidate.config.source)) {
+        !DifferInCountsOnly(*before->second.source, *candidate.config.source)) {
       return false;
     }
   }

@@ -126,6 +126,52 @@ TEST_F(ModelRepositoryTest, OnlyTheNumberOfInstancesChanges) {
   EXPECT_EQ((*models_.Find("m"))->config.num_instances(), 4);
 }
 
+TEST_F(ModelRepositoryTest, AnOverrideMayChangeTheNumberOfInstances) {
+  config_.control = ModelControl::kExplicit;
+  Write("m/1/value", "1");
+  ASSERT_TRUE(Start().ok());
+  LoadOverride with;
+  for (const int count : {1, 3, 2}) {
+    with.config = fmt::format(
+        R"({{"instance_group": [{{"kind": "KIND_CPU", "count": {}}}]}})",
+        count);
+    ASSERT_TRUE(repository_->Load("m", with).ok());
+    EXPECT_EQ((*models_.Find("m"))->config.num_instances(), count);
+  }
+  EXPECT_EQ(watched_.num_loads, 1);
+  EXPECT_EQ(watched_.num_instances, 2);
+  Write("m/1/value", "7");
+  with.config = R"({"instance_group": [{"kind": "KIND_CPU", "count": 4}]})";
+  ASSERT_TRUE(repository_->Load("m", with).ok());
+  EXPECT_EQ(*Ask("m"), 7);
+}
+
+TEST_F(ModelRepositoryTest, WhereInstancesComputeIsNotTheirNumber) {
+  config_.control = ModelControl::kExplicit;
+  config_.host_policies = {{"left", {0, 1}}, {"right", {2, 3}}};
+  Write("m/1/value", "1");
+  ASSERT_TRUE(Start().ok());
+  const auto load = [&](const std::string& groups) {
+    Write("m/config.pbtxt", groups);
+    EXPECT_TRUE(repository_->Load("m").ok()) << groups;
+    return (*models_.Find("m"))->config.cores;
+  };
+  EXPECT_THAT(load("instance_group { host_policy: \"left\" count: 1 }"),
+              ElementsAre(0, 1));
+  EXPECT_THAT(load("instance_group { host_policy: \"left\" count: 2 }"),
+              ElementsAre(0, 1));
+  EXPECT_EQ(watched_.num_loads, 1);
+  EXPECT_THAT(load("instance_group { host_policy: \"right\" count: 2 }"),
+              ElementsAre(2, 3));
+  EXPECT_EQ(watched_.num_loads, 2);
+  const std::string two =
+      "instance_group { host_policy: \"left\" count: 1 } instance_group { "
+      "host_policy: \"right\" count: ";
+  EXPECT_THAT(load(two + "1 }"), ElementsAre(1, 2));
+  EXPECT_THAT(load(two + "2 }"), ElementsAre(0, 3, 2));
+  EXPECT_EQ(watched_.num_loads, 4);
+}
+
 TEST_F(ModelRepositoryTest, ConfigurationsHaveNames) {
   config_.config_name = "fast";
   Write("m/1/value", "1");

@@ -13,6 +13,7 @@
 
 #include "quaver/base/clock.h"
 #include "quaver/base/log.h"
+#include "quaver/base/machine_usage.h"
 #include "quaver/base/mutex.h"
 #include "quaver/base/process_usage.h"
 #include "quaver/net/static_files.h"
@@ -96,6 +97,36 @@ class ProcessMetrics {
   Gauge cpu_, resident_, files_, throttled_;
 };
 
+// Triton's metrics of the machine. Thread-safe.
+class MachineMetrics {
+ public:
+  explicit MachineMetrics(Metrics& metrics)
+      : utilization_(metrics.AddGauge(
+            "nv_cpu_utilization",
+            "Share of the machine's cores in use since the reading before, "
+            "0 to 1.")),
+        total_(metrics.AddGauge("nv_cpu_memory_total_bytes",
+                                "The machine's memory.")),
+        used_(metrics.AddGauge("nv_cpu_memory_used_bytes",
+                               "The machine's memory in use.")) {}
+
+  void Update() ABSL_LOCKS_EXCLUDED(mutex_) {
+    const MutexLock lock(&mutex_);
+    const MachineUsage now = ReadMachineUsage();
+    total_.Set(static_cast<double>(now.total_bytes));
+    used_.Set(static_cast<double>(now.used_bytes));
+    if (now.all_ticks <= before_.all_ticks) return;
+    utilization_.Set(static_cast<double>(now.busy_ticks - before_.busy_ticks) /
+                     static_cast<double>(now.all_ticks - before_.all_ticks));
+    before_ = now;
+  }
+
+ private:
+  const Gauge utilization_, total_, used_;
+  Mutex mutex_;
+  MachineUsage before_ ABSL_GUARDED_BY(mutex_) = ReadMachineUsage();
+};
+
 HttpResponse StatusJson(const std::string& status) {
   HttpResponse response;
   response.headers.emplace_back("Cache-Control", "no-store");
@@ -112,8 +143,16 @@ HttpResponse Ready(const std::function<absl::Status()>& ready) {
 // Paths arrive percent-encoded, so a line stays a line.
 void LogAccess(const HttpRequest& request, const HttpResponse& response,
                double seconds) {
-  LogInfo("{} {} {} {} {} bytes {:.1f} ms", request.remote, request.method,
-          request.path, response.status, response.body.size(), seconds * 1e3);
+  Log(LogLevel::kInfo,
+      fmt::format("{} {} {} {} {} bytes {:.1f} ms", request.remote,
+                  request.method, request.path, response.status,
+                  response.body.size(), seconds * 1e3),
+      {{"method", request.method},
+       {"route", request.route},
+       {"status", response.status},
+       {"seconds", seconds},
+       {"bytes", response.body.size()},
+       {"remote", request.remote}});
 }
 
 }  // namespace
@@ -132,19 +171,22 @@ void CountRequests(Router& router, bool access_log, Metrics& metrics) {
 void RegisterOperations(Router& router, const OperationsConfig& config,
                         Metrics& metrics) {
   const ProcessMetrics process(metrics);
+  const auto machine = std::make_shared<MachineMetrics>(metrics);
   router.Add("GET", "/health/live",
              [](const HttpRequest&) { return StatusJson("live"); });
   router.Add(
       "GET", "/health/ready",
       [ready = config.ready](const HttpRequest&) { return Ready(ready); });
-  router.Add("GET", "/metrics", [&metrics, process](const HttpRequest&) {
-    process.Update();
-    return HttpResponse{
-        .status = 200,
-        .content_type = "text/plain; version=0.0.4; charset=utf-8",
-        .headers = {{"Cache-Control", "no-store"}},
-        .body = metrics.Expose()};
-  });
+  router.Add("GET", "/metrics",
+             [&metrics, process, machine](const HttpRequest&) {
+               process.Update();
+               machine->Update();
+               return HttpResponse{
+                   .status = 200,
+                   .content_type = "text/plain; version=0.0.4; charset=utf-8",
+                   .headers = {{"Cache-Control", "no-store"}},
+                   .body = metrics.Expose()};
+             });
   CountRequests(router, config.access_log, metrics);
 }
 

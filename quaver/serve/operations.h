@@ -14,7 +14,9 @@
 namespace quaver {
 
 struct OperationsConfig {
-  bool access_log = false;  // one line a request
+  // One line a request; in JSON (base/log.h) with "method", "route" ("" where
+  // none matched), "status", "seconds", "bytes" of the body and "remote".
+  bool access_log = false;
   // Why requests should go elsewhere, OK when they should come. Called often
   // and from many threads. Null: always ready.
   std::function<absl::Status()> ready = nullptr;
@@ -30,7 +32,9 @@ void CountRequests(Router& router, bool access_log, Metrics& metrics);
 // Adds GET /health/live (200 while the process answers), /health/ready (200 or
 // 503 with the reason) and /metrics (Prometheus' text format, and with it
 // process_cpu_seconds_total, process_resident_memory_bytes, process_open_fds
-// and quaver_cpu_throttled_seconds_total), and CountRequests.
+// and quaver_cpu_throttled_seconds_total; of the machine nv_cpu_utilization,
+// since this router's reading before, nv_cpu_memory_total_bytes and
+// nv_cpu_memory_used_bytes), and CountRequests.
 void RegisterOperations(Router& router, const OperationsConfig& config,
                         Metrics& metrics);
 

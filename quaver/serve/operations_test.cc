@@ -2,11 +2,15 @@
 #include "quaver/serve/operations.h"
 
 #include <atomic>
+#include <map>
+#include <sstream>
+#include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "quaver/base/log.h"
 #include "quaver/net/http_client.h"
 #include "quaver/net/http_server.h"
 
@@ -86,6 +90,41 @@ TEST_F(OperationsTest, RequestsAreCountedByRouteNotByPath) {
   }
   EXPECT_THAT(response.body, Not(HasSubstr("made")));
   EXPECT_THAT(response.body, Not(HasSubstr("secret")));
+}
+
+TEST_F(OperationsTest, AnAccessIsALineOfFields) {
+  Start({.access_log = true});
+  SetLogFormat(LogFormat::kJson);
+  testing::internal::CaptureStderr();
+  Get("/things/one?q=secret");
+  Get("/health/live");  // the line of the first is there by now
+  const std::string lines = testing::internal::GetCapturedStderr();
+  SetLogFormat(LogFormat::kText);
+  const auto json = nlohmann::json::parse(lines.substr(0, lines.find('\n')));
+  EXPECT_EQ(json["level"], "info");
+  EXPECT_EQ(json["method"], "GET");
+  EXPECT_EQ(json["route"], "/things/{id}");
+  EXPECT_EQ(json["status"], 200);
+  EXPECT_GE(json["seconds"].get<double>(), 0);
+  EXPECT_THAT(lines, Not(HasSubstr("secret")));
+}
+
+TEST_F(OperationsTest, TheMachineIsMeasured) {
+  Start({});
+  Get("/metrics");
+  std::istringstream lines(Get("/metrics").body);
+  std::map<std::string, double> values;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("nv_cpu_")) continue;
+    const size_t space = line.find(' ');
+    values[line.substr(0, space)] = std::stod(line.substr(space));
+  }
+  ASSERT_EQ(values.size(), 3u);
+  EXPECT_GE(values["nv_cpu_utilization"], 0);
+  EXPECT_LE(values["nv_cpu_utilization"], 1);
+  EXPECT_GT(values["nv_cpu_memory_used_bytes"], 0);
+  EXPECT_GT(values["nv_cpu_memory_total_bytes"],
+            values["nv_cpu_memory_used_bytes"]);
 }
 
 TEST_F(OperationsTest, WhatNeverReachedARouteIsCountedApart) {

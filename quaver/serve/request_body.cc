@@ -1,6 +1,7 @@
 // See request_body.h.
 #include "quaver/serve/request_body.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "quaver/serve/content_coding.h"
@@ -13,8 +14,9 @@ constexpr size_t kMinEncodedBytes = 1024;
 
 }  // namespace
 
-BodyReader::BodyReader()
-    : large_({.num_instances = kNumLarge, .max_waiting = kMaxWaiting}) {}
+BodyReader::BodyReader(size_t max_bytes)
+    : max_bytes_(max_bytes),
+      large_({.num_instances = kNumLarge, .max_waiting = kMaxWaiting}) {}
 
 absl::StatusOr<RequestBody> BodyReader::Open(const HttpRequest& request) {
   ASSIGN_OR_RETURN(const ContentCoding coding,
@@ -23,7 +25,8 @@ absl::StatusOr<RequestBody> BodyReader::Open(const HttpRequest& request) {
   body.sent_ = request.body;
   const bool is_coded = coding != ContentCoding::kIdentity;
   if (is_coded) {
-    auto decoded = DecodeBody(coding, request.body, kSmallBytes);
+    auto decoded =
+        DecodeBody(coding, request.body, std::min(kSmallBytes, max_bytes_));
     if (decoded.ok()) {
       body.decoded_ = std::make_unique<std::string>(*std::move(decoded));
       return body;
@@ -36,7 +39,7 @@ absl::StatusOr<RequestBody> BodyReader::Open(const HttpRequest& request) {
   body.lease_.emplace(std::move(lease));
   if (is_coded) {
     ASSIGN_OR_RETURN(std::string decoded,
-                     DecodeBody(coding, request.body, kMaxBytes));
+                     DecodeBody(coding, request.body, max_bytes_));
     body.decoded_ = std::make_unique<std::string>(std::move(decoded));
   }
   return body;

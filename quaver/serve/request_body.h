@@ -35,14 +35,16 @@ class BodyReader {
   static constexpr int kNumLarge = 2;
   static constexpr int kMaxWaiting = 16;
 
-  BodyReader();
+  // `max_bytes` of a body, once decompressed.
+  explicit BodyReader(size_t max_bytes = kMaxBytes);
 
   // InvalidArgument for a Content-Encoding that is unknown or does not hold,
-  // OutOfRange for more than kMaxBytes, Unavailable when too many large bodies
-  // wait.
+  // OutOfRange for more than `max_bytes` when decompressed, Unavailable when
+  // too many large bodies wait.
   absl::StatusOr<RequestBody> Open(const HttpRequest& request);
 
  private:
+  const size_t max_bytes_;
   InstancePool large_;
 };
 

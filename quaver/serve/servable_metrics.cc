@@ -43,7 +43,6 @@ class ServableMetrics::Batches {
         sizes_(metrics.AddHistogram("quaver_batch_size",
                                     "Rows of the batches that were computed.",
                                     kBatchSizes, labels)),
-        pending_(Pending(metrics, labels)),
         instances_(Instances(metrics, labels)) {
     for (size_t i = 0; i < kNumCloseReasons; ++i) {
       closed_.emplace_back(metrics.AddCounter(
@@ -68,20 +67,16 @@ class ServableMetrics::Batches {
     for (size_t i = 0; i < closed_.size(); ++i) {
       closed_[i].Follow(static_cast<double>(counts.by_close_reason[i]));
     }
-    pending_.Set(counts.num_queued);
     instances_.Set(counts.num_instances);
   }
-  void End() const {
-    pending_.Set(0);
-    instances_.Set(0);
-  }
+  void End() const { instances_.Set(0); }
 
  private:
   FollowingCounter rows_, batches_;
   Histogram sizes_;
   std::map<int, uint64_t> seen_;  // batches in the histogram, by size
   std::vector<FollowingCounter> closed_;
-  Gauge pending_, instances_;
+  Gauge instances_;
 };
 
 class ServableMetrics::Steps {
@@ -93,7 +88,6 @@ class ServableMetrics::Steps {
         items_(metrics.AddCounter(
             "quaver_decoder_pass_requests_total",
             "Requests in the passes of the decoder, in sum.", labels)),
-        pending_(Pending(metrics, labels)),
         instances_(Instances(metrics, labels)) {}
 
   void Update(const StepStatistics& counts) {
@@ -105,17 +99,13 @@ class ServableMetrics::Steps {
     }
     steps_.Follow(steps);
     items_.Follow(items);
-    pending_.Set(counts.num_waiting);
     instances_.Set(counts.num_instances);
   }
-  void End() const {
-    pending_.Set(0);
-    instances_.Set(0);
-  }
+  void End() const { instances_.Set(0); }
 
  private:
   FollowingCounter steps_, items_;
-  Gauge pending_, instances_;
+  Gauge instances_;
 };
 
 class ServableMetrics::Cache {
@@ -167,7 +157,7 @@ struct ServableMetrics::EnsembleStep {
 
 ServableMetrics::ServableMetrics(const Servable& servable, const Labels& labels,
                                  Metrics& metrics)
-    : servable_(servable) {
+    : servable_(servable), pending_(Pending(metrics, labels)) {
   const ServableCounts counts = servable.counts();
   if (counts.batcher) batches_ = std::make_unique<Batches>(labels, metrics);
   if (counts.steps) steps_ = std::make_unique<Steps>(labels, metrics);
@@ -196,13 +186,22 @@ ServableMetrics::~ServableMetrics() {
   Update();
   // What is gone waits for nothing. A newer load of the same labels sets its
   // own before anybody sees these.
+  pending_.Set(0);
   if (batches_ != nullptr) batches_->End();
   if (steps_ != nullptr) steps_->End();
   if (cache_ != nullptr) cache_->End();
 }
 
+void ServableMetrics::UpdatePending(const ServableCounts& counts) const {
+  int num_waiting = counts.num_waiting;
+  if (counts.batcher) num_waiting += counts.batcher->num_queued;
+  if (counts.steps) num_waiting += counts.steps->num_waiting;
+  pending_.Set(num_waiting);
+}
+
 void ServableMetrics::Update() {
   const ServableCounts counts = servable_.counts();
+  UpdatePending(counts);
   if (batches_ != nullptr && counts.batcher) batches_->Update(*counts.batcher);
   if (steps_ != nullptr && counts.steps) steps_->Update(*counts.steps);
   if (cache_ != nullptr && counts.cache) cache_->Update(*counts.cache);

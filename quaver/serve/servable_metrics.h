@@ -25,7 +25,8 @@ class FollowingCounter {
 
 // As far as the servable counts such things, with the labels given:
 //   nv_inference_count, nv_inference_exec_count   rows and batches computed
-//   nv_inference_pending_request_count            calls in the queue
+//   nv_inference_pending_request_count            calls in the queue; of every
+//                                                 servable
 //   quaver_instances
 //   quaver_batch_size                             histogram of rows
 //   quaver_batch_close_total{reason}              batches
@@ -52,8 +53,10 @@ class ServableMetrics {
   class Cache;
   struct EnsembleStep;
   void Update();
+  void UpdatePending(const ServableCounts& counts) const;
 
   const Servable& servable_;
+  const Gauge pending_;
   std::unique_ptr<Batches> batches_;
   std::unique_ptr<Steps> steps_;
   std::unique_ptr<Cache> cache_;

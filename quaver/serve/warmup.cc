@@ -73,7 +73,7 @@ absl::Status Run(const ModelConfig& model, const WarmupRequest& warmup,
   }
   RETURN_IF_ERROR(FitToModel(model, request));
   for (int i = 0; i < warmup.count; ++i) {
-    RETURN_IF_ERROR(servable.Infer(request.inputs).status());
+    RETURN_IF_ERROR(servable.WarmUp(request.inputs));
   }
   return absl::OkStatus();
 }

@@ -9,7 +9,8 @@
 
 namespace quaver {
 
-// Makes the model's warm-up requests, in the calling thread. Files lie in
+// Makes the model's warm-up requests, in the calling thread, `count` times by
+// Servable::WarmUp. Files lie in
 // <model_folder>/warmup. Random data is the same each time: bytes that are any
 // number, and words of eight letters. The error names the request: what its
 // file has too much or too little, an input that the model has not, or what the

@@ -400,6 +400,8 @@ def test_search_corrects_unless_told_not_to(index):
     assert answer["searched_for"] == "giant steps"
     (answer,) = search(index, "--no-correct", "giant stepps")
     assert answer["searched_for"] == "giant stepps"
+    (answer,) = search(index, "--no-gate", "giant stepps")
+    assert answer["searched_for"] == "giant steps"
     said, _ = run("search", "--index", index, "giant stepps")
     assert b'"giant stepps": results for "giant steps"\n' in said
 
@@ -432,6 +434,22 @@ def test_generate_answers_every_line():
         assert one_by_one["passes"] == len(drafted["output_ids"]) - 1
         assert drafted.pop("passes") <= one_by_one.pop("passes")
         assert drafted == one_by_one
+
+
+@pytest.mark.parametrize("penalty", ["nan", "inf", "-inf", "-1e30", "11", "x"])
+def test_generate_refuses_a_length_penalty_that_makes_no_sense(penalty):
+    said, complaint = generate("--beams", 4, "--length-penalty", penalty,
+                               given=b"beetles\n", expected=2)
+    assert said == b""
+    assert "--length-penalty" in complaint
+    assert f"from -10 to 10, not {penalty}" in complaint
+
+
+@pytest.mark.parametrize("penalty", ["-10", "0", "10"])
+def test_generate_takes_a_length_penalty(penalty):
+    said, _ = generate("--beams", 4, "--length-penalty", penalty,
+                       given=b"beetles yesterdy\n")
+    assert said.strip()
 
 
 def test_generate_drafts_from_a_dictionary(index):
@@ -502,6 +520,16 @@ def test_bench_takes_lengths_and_batches(tmp_path):
     cores = len(os.sched_getaffinity(0))
     assert 1 <= found["threads_per_instance"] <= max(1, cores // 2)
     assert cores >= 128 or "are more than there may be" in complaint
+
+
+def test_more_threads_than_cores_are_not_started():
+    cores = len(os.sched_getaffinity(0))
+    said, complaint = run("bench", "encoder", "--threads", 1000,
+                          "--iterations", 1, "--json")
+    assert json.loads(said)["threads"] <= cores
+    assert "--threads 1000: there are" in complaint
+    _, complaint = run("bench", "encoder", "--threads", 0, expected=2)
+    assert "--threads" in complaint
 
 
 @pytest.mark.parametrize("content, named", [

@@ -1,4 +1,5 @@
 """Models that are users' scripts, in processes of their own."""
+import http.client
 import json
 import os
 import pathlib
@@ -33,6 +34,8 @@ class TritonPythonModel:
                           "dims": [1]})
         config.add_output({"name": "OUT", "data_type": "TYPE_STRING",
                            "dims": [1]})
+        config.add_output({"name": "MORE", "data_type": "TYPE_STRING",
+                           "dims": [1]})
         config.set_max_batch_size(4)
         config.set_dynamic_batching()
         return config
@@ -45,16 +48,49 @@ class TritonPythonModel:
         todo = text[0, 0].decode()
         if todo == "raise":
             raise ValueError("a script's own words")
-        if todo == "hang":
-            time.sleep(1e6)
+        if todo == "slow":
+            time.sleep(1)
         if todo == "exit":
             os._exit(3)
         if todo == "print":
             print("printed by a script")
         seen = {"id": request.request_id(), "process": os.getpid(),
+                "wanted": request.requested_output_names(),
+                "ready": [name for name in ["script", "spell", "absent"]
+                          if pb_utils.is_model_ready(name)],
                 "parameters": json.loads(request.parameters())}
         return pb_utils.InferenceResponse([pb_utils.Tensor(
             "OUT", np.full(text.shape, json.dumps(seen), object))])
+"""
+
+# Leaves a file for each instance that was asked.
+WARM_CONFIG = '''
+    backend: "python"
+    input { name: "TEXT" data_type: TYPE_STRING dims: [1] }
+    output { name: "OUT" data_type: TYPE_STRING dims: [1] }
+    instance_group { count: 3 kind: KIND_CPU }
+    model_warmup { name: "warm" inputs { key: "TEXT" value {
+        data_type: TYPE_STRING dims: [1] random_data: true } } }
+'''
+WARM = b"""
+import pathlib
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    @staticmethod
+    def auto_complete_config(config):
+        config.set_max_batch_size(4)
+        config.set_dynamic_batching()
+        return config
+
+    def initialize(self, args):
+        self.marker = pathlib.Path(args["model_repository"],
+                                   "warm_" + args["model_instance_name"])
+
+    def execute(self, requests):
+        self.marker.touch()
+        return [pb_utils.InferenceResponse([pb_utils.Tensor(
+            "OUT", request.inputs()[0].as_numpy())]) for request in requests]
 """
 
 
@@ -63,6 +99,7 @@ def serve(tmp_path_factory):
     server = test_repository.ModelServer(
         tmp_path_factory.mktemp("python"), "--model-repository", EXAMPLE)
     server.add("script", 'backend: "python"', files={"model.py": SCRIPT})
+    server.add("warm", WARM_CONFIG, files={"model.py": WARM})
     server.add("corrector", 'backend: "corrector"')
     for path in CORRECTOR.iterdir():
         (server.repository / "corrector/1" / path.name).symlink_to(path)
@@ -128,12 +165,31 @@ def test_the_script_completes_its_configuration(client):
     metadata = client.get_model_metadata("script")
     assert metadata["platform"] == "python"
     assert metadata["outputs"] == [
-        {"name": "OUT", "datatype": "BYTES", "shape": [-1, 1]}]
+        {"name": "OUT", "datatype": "BYTES", "shape": [-1, 1]},
+        {"name": "MORE", "datatype": "BYTES", "shape": [-1, 1]}]
+
+
+def test_the_script_completes_what_names_its_tensors(client):
+    config = client.get_model_config("warm")
+    assert config["max_batch_size"] == 4
+    assert "dynamic_batching" in config
+    assert config["output"][0]["dims"] == [1]
+    metadata = client.get_model_metadata("warm")
+    assert metadata["outputs"][0]["shape"] == [-1, 1]
+
+
+def test_every_instance_is_warm(server):
+    warm = [path.name for path in (server.repository / "warm").glob("warm_*")]
+    assert sorted(warm) == ["warm_warm_0_0", "warm_warm_0_1", "warm_warm_0_2"]
 
 
 def test_the_script_sees_the_request(server, client):
     seen = ask(client, request_id="q7", parameters={"lang": "en"})
     assert seen["id"] == "q7" and seen["parameters"]["lang"] == "en"
+    assert seen["wanted"] == ["OUT", "MORE"]
+    assert seen["ready"] == ["script", "spell"]
+    seen = ask(client, outputs=[http_client.InferRequestedOutput("OUT")])
+    assert seen["wanted"] == ["OUT"]
     with grpc_client.InferenceServerClient(server.grpc_address) as other:
         answer = other.infer("script", text_input([""], grpc_client))
     assert str(seen["process"]) in answer.as_numpy("OUT")[0, 0].decode()
@@ -163,9 +219,21 @@ def test_a_process_that_dies_is_started_again(client, todo):
 def test_a_caller_does_not_wait_longer_than_it_says(client):
     process = process_of(client)
     with pytest.raises(InferenceServerException) as late:
-        ask(client, "hang", timeout=200_000)
+        ask(client, "slow", timeout=200_000)
     assert "timeout" in late.value.message().lower()
-    assert process_of(client) != process
+    assert process_of(client) == process
+
+
+def test_a_process_outlives_a_client_that_leaves(server, client):
+    process = process_of(client)
+    host, port = server.address.split(":")
+    connection = http.client.HTTPConnection(host, int(port), 10)
+    connection.request("POST", "/v2/models/script/infer", json.dumps(
+        {"inputs": [{"name": "TEXT", "shape": [1, 1], "datatype": "BYTES",
+                     "data": ["slow"]}]}))
+    time.sleep(0.2)
+    connection.close()
+    assert process_of(client) == process
 
 
 def test_what_a_script_prints_is_logged(server, client):

@@ -95,7 +95,7 @@ def explicit(tmp_path):
             yield server, client
 
 
-def add_one(client, model, version=""):
+def add_one(client, model, version="", **options):
     """What the model makes of two rows of numbers, and by which version."""
     numbers = np.arange(32, dtype=np.int32).reshape(2, 16)
     inputs = []
@@ -103,7 +103,7 @@ def add_one(client, model, version=""):
         given = http_client.InferInput(name, numbers.shape, "INT32")
         given.set_data_from_numpy(numbers)
         inputs.append(given)
-    result = client.infer(model, inputs, model_version=version)
+    result = client.infer(model, inputs, model_version=version, **options)
     assert (result.as_numpy("OUTPUT0") == numbers * 2).all()
     return result.get_response()["model_version"]
 
@@ -287,6 +287,90 @@ def test_a_changed_number_of_instances_needs_no_reload(explicit):
         assert f"model '{model}' has 3 instances now" in log
         assert f"model '{model}' has 1 instances now" in log
         assert log.count(f"model '{model}' version 1 is ready") == 1
+
+
+def test_networks_have_the_queue_that_their_policy_says(explicit):
+    server, client = explicit
+    server.add("encoder", """backend: "bart_encoder"
+        instance_group { count: 1 } dynamic_batching {
+          max_queue_delay_microseconds: 100
+          default_queue_policy { max_queue_size: 1 } }""")
+    for path in CORRECTOR.iterdir():
+        (server.repository / "encoder/1" / path.name).symlink_to(path)
+    client.load_model("encoder")
+    assert ("backend 'bart_encoder' does not follow "
+            "'max_queue_delay_microseconds'") in server.log.read_text()
+    refusals = []
+    limit = time.monotonic() + LIMIT_S
+
+    def ask():
+        ids = http_client.InferInput("INPUT_IDS", [16, 64], "INT64")
+        ids.set_data_from_numpy(np.full((16, 64), 7))
+        with http_client.InferenceServerClient(server.address) as own:
+            while not refusals and time.monotonic() < limit:
+                try:
+                    own.infer("encoder", [ids])
+                except InferenceServerException as refusal:
+                    refusals.append(refusal.message())
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refusals and all("Exceeds maximum queue size of 1" in one
+                            for one in refusals)
+
+
+@pytest.mark.parametrize("policy, answers", [
+    ("", False),
+    ("default_queue_policy { max_queue_size: 9 }", True),
+    ("default_queue_policy { timeout_action: DELAY "
+     "allow_timeout_override: true }", True)])
+def test_a_queue_policy_decides_on_timeouts(explicit, policy, answers):
+    server, client = explicit
+    server.add("add", 'backend: "addsub" max_batch_size: 4 '
+                      f"dynamic_batching {{ {policy} }}")
+    client.load_model("add")
+    assert add_one(client, "add") == "1"
+    if answers:
+        assert add_one(client, "add", timeout=1) == "1"
+    else:
+        assert "Request timeout expired" in refused(add_one, client, "add",
+                                                    timeout=1)
+
+
+AFFINITY = b"""
+import os
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    def execute(self, requests):
+        cores = np.array(sorted(os.sched_getaffinity(0)), np.int32)
+        return [pb_utils.InferenceResponse([pb_utils.Tensor("CORES", cores)])
+                for _ in requests]
+"""
+
+
+def test_models_of_a_host_policy_share_its_cores(tmp_path):
+    cores = sorted(os.sched_getaffinity(0))
+    with ModelServer(tmp_path, "--model-control-mode=explicit",
+                     f"--host-policy=p,cpu-cores=0-{len(cores) - 1}") \
+            as server, \
+            http_client.InferenceServerClient(server.address) as client:
+        found = []
+        for model in ("one", "two"):
+            server.add(model, """backend: "python"
+                input { name: "X" data_type: TYPE_INT32 dims: 1 }
+                output { name: "CORES" data_type: TYPE_INT32 dims: -1 }
+                instance_group { count: 1 host_policy: "p" }""",
+                       files={"model.py": AFFINITY})
+            client.load_model(model)
+            given = http_client.InferInput("X", [1], "INT32")
+            given.set_data_from_numpy(np.zeros(1, np.int32))
+            found += client.infer(model, [given]).as_numpy("CORES").tolist()
+        assert found == [cores[0], cores[1 % len(cores)]]
 
 
 def test_the_backend_is_found_by_the_files(explicit):

@@ -79,7 +79,9 @@ def test_shows_models_as_they_are_asked(dashboard, server):
     expect(dashboard.locator("#state")).to_have_text("ready")
     for i in range(40):
         embed(server, f"song {i}")
+    urllib.request.urlopen(f"{server.url}/v1/search?q=song").close()
     expect(row.locator("td").nth(1)).not_to_have_text("0")
+    expect(dashboard.locator("#searches")).to_have_text(re.compile("[1-9]"))
     for column in (3, 4, 5):
         expect(row.locator("td").nth(column)).to_have_text(
             re.compile(r"^[\d.,]+$"))

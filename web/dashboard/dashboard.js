@@ -122,6 +122,8 @@ function showAll() {
   }
   byId('nothing').hidden = models.length > 0;
   show(byId('rate'), format(rate('nv_inference_request_success')));
+  show(byId('searches'), format(
+      rate('quaver_http_requests_total', {route: '/v1/search'})));
   const failures = rate('nv_inference_request_failure');
   show(byId('failures'), format(failures));
   byId('failures').classList.toggle('bad', failures > 0);

@@ -71,6 +71,15 @@ absl::StatusOr<ModelCall> ReadCall(const std::string& payload) {
   return call;
 }
 
+absl::Status SendAnswer(PythonProcess& process, uint64_t number,
+                        const absl::StatusOr<Tensors>& outputs) {
+  PythonWriter writer;
+  writer.U64(number);
+  writer.Answer(outputs);
+  return process.Send(Type::kAnswer, {writer.payload()},
+                      Clock::Real().NowUs() + kAnswerLimitUs);
+}
+
 // The wanted outputs in their order.
 absl::StatusOr<Tensors> Choose(Tensors outputs, const ModelCall& call) {
   if (call.wanted.empty()) return outputs;
@@ -179,15 +188,13 @@ absl::Status PythonExecution::SendRequests(const Batch& batch) const {
   count.U32(static_cast<uint32_t>(batch.jobs.size()));
   std::string requests = count.Take();
   for (const PythonJob* job : batch.jobs) requests += job->request;
-  const bool ends_sooner = batch.deadline_us < batch.kill_us - config_.grace_us;
-  return batch.process->Send(
-      Type::kExecute, {requests},
-      ends_sooner ? batch.deadline_us + config_.grace_us : batch.kill_us);
+  return batch.process->Send(Type::kExecute, {requests}, batch.kill_us);
 }
 
 absl::Status PythonExecution::ReadMessage(const PythonMessage& message,
                                           Batch& batch) {
   if (message.type == Type::kCall) return StartCall(message.payload, batch);
+  if (message.type == Type::kReady) return AnswerReady(message.payload, batch);
   batch.is_answered = true;
   if (message.type == Type::kExecuted) {
     return ReadAnswers(message.payload, batch);
@@ -219,8 +226,10 @@ absl::Status PythonExecution::NoticeLeft(Batch& batch) const {
     RETURN_IF_ERROR(
         batch.process->Send(Type::kCancel, {number.payload()}, batch.kill_us));
   }
-  if (all && !batch.calls->cancelled.exchange(true)) {
-    batch.kill_us = std::min(batch.kill_us, now_us + config_.grace_us);
+  if (!all) return absl::OkStatus();
+  batch.calls->cancelled = true;
+  if (stopping_) {
+    batch.kill_us = std::min(batch.kill_us, now_us + config_.finalize_limit_us);
   }
   return absl::OkStatus();
 }
@@ -268,6 +277,20 @@ absl::Status PythonExecution::CheckOutputs(const Tensors& outputs,
   return absl::OkStatus();
 }
 
+absl::Status PythonExecution::AnswerReady(const std::string& payload,
+                                          Batch& batch) const {
+  PythonReader reader(payload);
+  const uint64_t number = reader.U64();
+  const std::string model = reader.String();
+  const std::string version = reader.String();
+  RETURN_IF_ERROR(reader.Finish());
+  if (config_.is_ready(model, version)) {
+    return SendAnswer(*batch.process, number, Tensors());
+  }
+  return SendAnswer(*batch.process, number,
+                    absl::NotFoundError("it is not ready"));
+}
+
 absl::Status PythonExecution::StartCall(const std::string& payload,
                                         Batch& batch) {
   ASSIGN_OR_RETURN(ModelCall read, ReadCall(payload));
@@ -278,14 +301,8 @@ absl::Status PythonExecution::StartCall(const std::string& payload,
   const auto answer = [process = batch.process](
                           uint64_t number,
                           const absl::StatusOr<Tensors>& outputs) {
-    PythonWriter writer;
-    writer.U64(number);
-    writer.Answer(outputs);
     // Where it is dead, whoever waits for it sees that.
-    process
-        ->Send(Type::kAnswer, {writer.payload()},
-               Clock::Real().NowUs() + kAnswerLimitUs)
-        .IgnoreError();
+    SendAnswer(*process, number, outputs).IgnoreError();
   };
   const uint64_t number = read.number;
   if (batch.calls->num_running.fetch_add(1) >= kMaxCalls) {
@@ -300,6 +317,7 @@ absl::Status PythonExecution::StartCall(const std::string& payload,
                     calls = batch.calls, call = std::move(read)]() mutable {
         call.options.request_id = call.request_id;
         call.options.parameters = call.parameters;
+        call.options.outputs = call.wanted;
         absl::StatusOr<Tensors> outputs =
             call_model(call.model, call.version, call.inputs, call.options);
         if (outputs.ok()) outputs = Choose(*std::move(outputs), call);

@@ -23,7 +23,8 @@ namespace quaver {
 // options refer to nothing of the caller's then.
 struct PythonJob : BatchItem {
   std::string request;  // as the protocol has it
-  Tensors outputs;      // where the status is OK
+  std::string kind_bytes;
+  Tensors outputs;  // where the status is OK
   std::atomic<bool> begun{false};
   std::atomic<bool> left{false};  // its caller
 
@@ -46,6 +47,9 @@ class PythonExecution {
   // returned status is its health. Sets the jobs' statuses and outputs.
   absl::Status Run(const std::shared_ptr<PythonProcess>& process,
                    std::span<PythonJob* const> jobs);
+  // From now on a process has finalize_limit_us for a batch that nobody waits
+  // for.
+  void Stop() { stopping_ = true; }
 
  private:
   struct Batch;
@@ -53,15 +57,17 @@ class PythonExecution {
   absl::Status Converse(Batch& batch);
   absl::Status SendRequests(const Batch& batch) const;
   absl::Status ReadMessage(const PythonMessage& message, Batch& batch);
-  // Tells the process who has left; the batch ends soon if all have.
+  // Tells the process who has left. If all have, calls of other models end.
   absl::Status NoticeLeft(Batch& batch) const;
   absl::Status ReadAnswers(const std::string& payload, Batch& batch) const;
   // Of one request's answer.
   absl::Status CheckOutputs(const Tensors& outputs, const PythonJob& job) const;
   absl::Status StartCall(const std::string& payload, Batch& batch);
+  absl::Status AnswerReady(const std::string& payload, Batch& batch) const;
 
   const PythonConfig& config_;
   WaitingThreads& threads_;
+  std::atomic<bool> stopping_{false};
 };
 
 // InvalidArgument unless the tensor is as the specification says; "input TEXT

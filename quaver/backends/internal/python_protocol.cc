@@ -87,12 +87,14 @@ void PythonWriter::AppendTensors(const Tensors& tensors) {
   }
 }
 
-void PythonWriter::Request(std::string_view id, std::string_view parameters,
-                           int64_t timeout_us, const Tensors& tensors) {
-  String(id);
-  String(parameters);
-  U64(static_cast<uint64_t>(timeout_us));
+void PythonWriter::Request(const PythonRequestHead& head,
+                           const Tensors& tensors) {
+  String(head.id);
+  String(head.parameters);
+  U64(static_cast<uint64_t>(head.timeout_us));
   AppendTensors(tensors);
+  U32(static_cast<uint32_t>(head.outputs.size()));
+  for (const std::string& name : head.outputs) String(name);
 }
 
 void PythonWriter::Answer(const absl::StatusOr<Tensors>& answer) {

@@ -9,7 +9,8 @@
 //            each element as a string
 //   tensors  u32 count | tensor, count times
 //   request  string id | string parameters (a JSON object, or empty) |
-//            u64 timeout, us | tensors
+//            u64 timeout, us | tensors | u32 count | string wanted output,
+//            count times; none: all
 //   answer   u8 1 | tensors, or u8 0 | u8 error code (Triton's) | string text
 //
 // The server asks for one thing at a time:
@@ -22,13 +23,14 @@
 // (u32 count | answer, count times) or Failed (string: why). During Execute,
 //   Cancel  u32 number of the request that nobody waits for any more
 // may follow, and the process may ask
-//   Call    u64 number | string model | i64 version, -1: the newest |
-//           request | u32 count | string wanted output, count times
+//   Call    u64 number | string model | i64 version, -1: the newest | request
+//   Ready   u64 number | string model | string version, "": any
 // any number of times at once, and gets for each
-//   Answer  u64 number | answer
+//   Answer  u64 number | answer; to Ready no tensors, or why not
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -48,6 +50,7 @@ enum class PythonMessageType : uint8_t {
   kFailed = 17,
   kExecuted = 18,
   kCall = 19,
+  kReady = 20,
 };
 
 inline constexpr size_t kPythonHeaderBytes = 5;
@@ -58,6 +61,14 @@ struct PythonMessage {
   std::string payload;
 };
 
+// Of a request, beside its tensors.
+struct PythonRequestHead {
+  std::string_view id;
+  std::string_view parameters;
+  int64_t timeout_us = 0;
+  std::span<const std::string> outputs;
+};
+
 // Appends parts of a payload.
 class PythonWriter {
  public:
@@ -66,8 +77,7 @@ class PythonWriter {
   void U64(uint64_t value);
   void String(std::string_view value);
   void AppendTensors(const Tensors& tensors);
-  void Request(std::string_view id, std::string_view parameters,
-               int64_t timeout_us, const Tensors& tensors);
+  void Request(const PythonRequestHead& head, const Tensors& tensors);
   void Answer(const absl::StatusOr<Tensors>& answer);
 
   const std::string& payload() const { return payload_; }

@@ -91,6 +91,22 @@ class Calls:
         self.open = False
 
     def start(self, request):
+        names = request.requested_output_names()
+        return self._send(wire.CALL, b"".join([
+            wire.pack_string(request._model_name),
+            struct.pack("<q", request._model_version),
+            wire.pack_string(request.request_id()),
+            wire.pack_string(request.parameters()),
+            struct.pack("<Q", request.timeout()),
+            pack_tensors(request.inputs()), struct.pack("<I", len(names)),
+            *map(wire.pack_string, names)]))
+
+    def is_ready(self, model, version):
+        answer = self._send(wire.READY, wire.pack_string(model)
+                            + wire.pack_string(str(version)))
+        return not answer.result().has_error()
+
+    def _send(self, kind, payload):
         if not self.open:
             raise utils.TritonModelException(
                 "other models can be asked during execute only")
@@ -99,15 +115,7 @@ class Calls:
             self._last += 1
             number = self._last
             self._waiting[number] = future
-        names = request.requested_output_names()
-        wire.send(wire.CALL, b"".join([
-            struct.pack("<Q", number), wire.pack_string(request._model_name),
-            struct.pack("<q", request._model_version),
-            wire.pack_string(request.request_id()),
-            wire.pack_string(request.parameters()),
-            struct.pack("<Q", request.timeout()),
-            pack_tensors(request.inputs()), struct.pack("<I", len(names)),
-            *map(wire.pack_string, names)]))
+        wire.send(kind, struct.pack("<Q", number) + payload)
         return future
 
     def finish(self, reader):
@@ -170,7 +178,7 @@ class Model:
 
     def execute(self, requests):
         for request in requests:
-            request._wanted = list(self._output_names)
+            request._wanted = request._wanted or list(self._output_names)
         responses = self._model.execute(requests)
         if inspect.isawaitable(responses):
             self._loop = self._loop or asyncio.new_event_loop()
@@ -204,6 +212,7 @@ class Child:
         self._calls = Calls()
         self._model = Model()
         utils._call = self._calls.start
+        utils._is_ready = self._calls.is_ready
 
     def read(self):
         try:
@@ -229,10 +238,11 @@ class Child:
     @staticmethod
     def _read_request(reader):
         request_id, parameters = reader.string(), reader.string()
-        timeout = reader.number("Q")
+        timeout, inputs = reader.number("Q"), read_tensors(reader)
+        wanted = [reader.string() for _ in range(reader.number("I"))]
         return utils.InferenceRequest(
-            request_id, inputs=read_tensors(reader), timeout=timeout,
-            parameters=parameters or None)
+            request_id, inputs=inputs, requested_output_names=wanted,
+            timeout=timeout, parameters=parameters or None)
 
     def work(self):
         """One thing after the other, until the model was finalized."""

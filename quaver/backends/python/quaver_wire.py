@@ -5,7 +5,7 @@ import sys
 import threading
 
 START, COMPLETE, EXECUTE, CANCEL, ANSWER, FINALIZE = 1, 2, 3, 4, 5, 6
-DONE, FAILED, EXECUTED, CALL = 16, 17, 18, 19
+DONE, FAILED, EXECUTED, CALL, READY = 16, 17, 18, 19, 20
 
 DESCRIPTOR = 3  # our end of the socket
 MAX_BYTES = 1 << 30

@@ -23,8 +23,9 @@ TRITONSERVER_REQUEST_RELEASE_ALL = 1
 TRITONSERVER_REQUEST_RELEASE_RESCHEDULE = 2
 TRITONSERVER_MEMORY_GPU, TRITONSERVER_MEMORY_CPU = 0, 1
 
-# Set by quaver_child: how to ask other models, and where the script lies.
+# Set by quaver_child: how to ask and find other models, where the script lies.
 _call = None
+_is_ready = None
 _model_folder = None
 
 
@@ -52,6 +53,10 @@ def triton_string_to_numpy(name):
 
 def get_model_dir():
     return _model_folder
+
+
+def is_model_ready(model_name, model_version=""):
+    return _is_ready(model_name, model_version)
 
 
 def _find(tensors, name):

@@ -13,14 +13,6 @@
 namespace quaver {
 namespace {
 
-std::vector<const Tensor*> ByName(const Tensors& tensors) {
-  std::vector<const Tensor*> sorted;
-  for (const Tensor& tensor : tensors) sorted.push_back(&tensor);
-  std::sort(sorted.begin(), sorted.end(),
-            [](const Tensor* a, const Tensor* b) { return a->name < b->name; });
-  return sorted;
-}
-
 void AppendElements(const Tensor& from, Tensor& to) {
   to.strings.insert(to.strings.end(), from.strings.begin(), from.strings.end());
   to.raw.insert(to.raw.end(), from.raw.begin(), from.raw.end());
@@ -88,22 +80,6 @@ absl::StatusOr<int> NumRows(const Tensors& request) {
     }
   }
   return static_cast<int>(sorted[0]->shape[0]);
-}
-
-std::string TensorsKind(const Tensors& request,
-                        std::span<const std::string> ragged) {
-  std::string kind;
-  for (const Tensor* tensor : ByName(request)) {
-    kind += fmt::format("{}:{}{}", tensor->name.size(), tensor->name,
-                        static_cast<int>(tensor->datatype));
-    const bool is_ragged =
-        std::find(ragged.begin(), ragged.end(), tensor->name) != ragged.end();
-    for (size_t i = 1; i < tensor->shape.size(); ++i) {
-      kind += fmt::format(",{}", is_ragged ? -1 : tensor->shape[i]);
-    }
-    kind += ';';
-  }
-  return kind;
 }
 
 Tensor JoinRows(std::span<const Tensor* const> tensors) {

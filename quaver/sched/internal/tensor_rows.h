@@ -16,12 +16,6 @@ namespace quaver {
 // not have the elements that its shape says, or is there twice.
 absl::StatusOr<int> NumRows(const Tensors& request);
 
-// Equal for requests whose tensors can be joined: in any order of the tensors,
-// names, datatypes, and shapes without dimension 0; of `ragged` tensors the
-// number of dimensions only.
-std::string TensorsKind(const Tensors& request,
-                        std::span<const std::string> ragged);
-
 // Row after row of one after the other. REQUIRES: one kind, one at least.
 Tensor JoinRows(std::span<const Tensor* const> tensors);
 // Element after element, with one dimension.

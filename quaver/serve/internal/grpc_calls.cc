@@ -100,8 +100,10 @@ absl::Status CheckQuick(const ByteBuffer& request) {
       fmt::format("the request has more than {} bytes", kMaxQuickBytes));
 }
 
-GrpcCalls::GrpcCalls(GrpcWork& work)
-    : work_(work), streams_(std::make_unique<GrpcStreams>()) {}
+GrpcCalls::GrpcCalls(GrpcWork& work, GrpcWork& repository)
+    : work_(work),
+      repository_(repository),
+      streams_(std::make_unique<GrpcStreams>()) {}
 
 GrpcCalls::~GrpcCalls() = default;
 
@@ -124,21 +126,22 @@ void GrpcCalls::Add(const std::string& path, GrpcMethod method) {
       return streams_->Start(*context, entry.path, entry.method, work_);
     });
   } else {
-    handler = new UnaryHandler(
-        [this, &entry](CallbackServerContext* context,
-                       const ByteBuffer* request,
-                       ByteBuffer* answer) -> grpc::ServerUnaryReactor* {
-          if (entry.method.kind == GrpcMethod::Kind::kQuick) {
-            auto* call = context->DefaultReactor();
-            AnswerQuickly(entry.path, entry.method, *request, call, work_,
-                          answer);
-            return call;
-          }
-          auto* call = new LongCall(*context, entry.path, entry.method,
-                                    *request, answer, work_);
-          call->Begin();
-          return call;
-        });
+    handler = new UnaryHandler([this, &entry](CallbackServerContext* context,
+                                              const ByteBuffer* request,
+                                              ByteBuffer* answer)
+                                   -> grpc::ServerUnaryReactor* {
+      if (entry.method.kind == GrpcMethod::Kind::kQuick) {
+        auto* call = context->DefaultReactor();
+        AnswerQuickly(entry.path, entry.method, *request, call, work_, answer);
+        return call;
+      }
+      const bool is_of_repository =
+          entry.method.kind == GrpcMethod::Kind::kRepository;
+      auto* call = new LongCall(*context, entry.path, entry.method, *request,
+                                answer, is_of_repository ? repository_ : work_);
+      call->Begin();
+      return call;
+    });
   }
   MarkMethodRawCallback(static_cast<int>(entries_.size()) - 1, handler);
 }

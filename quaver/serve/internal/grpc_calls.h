@@ -32,9 +32,10 @@ struct GrpcAnswer {
 
 struct GrpcMethod {
   enum class Kind {
-    kQuick,   // never waits, small requests: on gRPC's own threads
-    kLong,    // on a thread of GrpcWork
-    kStream,  // the same, for each message of a stream in both directions
+    kQuick,       // never waits, small requests: on gRPC's own threads
+    kLong,        // on a thread of GrpcWork
+    kStream,      // the same, for each message of a stream in both directions
+    kRepository,  // as kLong, on threads that no inference takes
   };
   Kind kind = Kind::kQuick;
   std::function<GrpcAnswer(const grpc::ByteBuffer& request,
@@ -54,7 +55,9 @@ class GrpcStreams;
 // Thread-safe once a server knows it; outlives the server.
 class GrpcCalls : public grpc::Service {
  public:
-  explicit GrpcCalls(GrpcWork& work);  // which outlives it
+  // `repository` is for calls of that kind, `work` for all others. Both outlive
+  // it.
+  GrpcCalls(GrpcWork& work, GrpcWork& repository);
   ~GrpcCalls() override;
 
   // `path`: "/package.Service/Method".
@@ -70,6 +73,7 @@ class GrpcCalls : public grpc::Service {
     GrpcMethod method;
   };
   GrpcWork& work_;
+  GrpcWork& repository_;
   std::vector<std::unique_ptr<Entry>> entries_;
   const std::unique_ptr<GrpcStreams> streams_;
 };

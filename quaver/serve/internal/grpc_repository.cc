@@ -15,7 +15,7 @@ using inference::RepositoryModelUnloadRequest;
 using inference::RepositoryModelUnloadResponse;
 
 // It looks at files, and a model may take long to load.
-constexpr auto kLong = GrpcMethod::Kind::kLong;
+constexpr auto kRepository = GrpcMethod::Kind::kRepository;
 
 template <typename Request>
 absl::Status RefuseRepository(const Request& request) {
@@ -94,7 +94,7 @@ void AddRepository(ModelRepository* repository, const KserveModels& models,
                    GrpcBodies& bodies, GrpcCalls& calls) {
   calls.Add(KservePath("RepositoryIndex"),
             MessageMethod<RepositoryIndexRequest, RepositoryIndexResponse>(
-                kLong,
+                kRepository,
                 [repository, &models](const RepositoryIndexRequest& request,
                                       auto& response) -> absl::Status {
                   RETURN_IF_ERROR(RefuseRepository(request));
@@ -105,7 +105,7 @@ void AddRepository(ModelRepository* repository, const KserveModels& models,
                 }));
   calls.Add(
       KservePath("RepositoryModelLoad"),
-      {.kind = kLong,
+      {.kind = kRepository,
        .run = [repository, &bodies](const grpc::ByteBuffer& bytes,
                                     const InferCaller& caller) -> GrpcAnswer {
          absl::Status status =
@@ -116,7 +116,7 @@ void AddRepository(ModelRepository* repository, const KserveModels& models,
   calls.Add(KservePath("RepositoryModelUnload"),
             MessageMethod<RepositoryModelUnloadRequest,
                           RepositoryModelUnloadResponse>(
-                kLong,
+                kRepository,
                 [repository](const RepositoryModelUnloadRequest& request,
                              auto&) -> absl::Status {
                   RETURN_IF_ERROR(RefuseRepository(request));

@@ -9,7 +9,8 @@ namespace quaver {
 GrpcWork::GrpcWork(const GrpcWorkConfig& config, Metrics& metrics)
     : max_bytes_(config.max_bytes),
       metrics_(metrics),
-      pool_(config.num_threads, config.max_queue) {}
+      pool_(
+          {.max_threads = config.max_threads, .max_queue = config.max_queue}) {}
 
 absl::Status GrpcWork::Post(size_t bytes, std::function<void()> job) {
   if (bytes_.fetch_add(bytes) + bytes > max_bytes_) {

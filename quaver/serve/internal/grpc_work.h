@@ -20,8 +20,8 @@
 namespace quaver {
 
 struct GrpcWorkConfig {
-  int num_threads = 64;
-  size_t max_queue = 256;        // calls that wait for a thread
+  int max_threads = 1;           // that start as calls come
+  size_t max_queue = 0;          // calls that wait for a thread
   size_t max_bytes = 256 << 20;  // of requests that wait or are answered
 };
 

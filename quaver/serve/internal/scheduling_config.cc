@@ -116,6 +116,23 @@ int ClampedInt(uint64_t value) {
       std::min(value, uint64_t{std::numeric_limits<int>::max()}));
 }
 
+std::vector<std::string> FieldsOfABatcher(const DynamicBatching& batching) {
+  const QueuePolicy& policy = batching.default_queue_policy;
+  std::vector<std::string> fields;
+  const auto add = [&](bool is_set, const char* field) {
+    if (is_set) fields.emplace_back(field);
+  };
+  add(!batching.preferred_batch_sizes.empty(), "preferred_batch_size");
+  add(batching.max_queue_delay_us > 0, "max_queue_delay_microseconds");
+  add(batching.adaptive, "adaptive_batching");
+  add(batching.preserve_ordering, "preserve_ordering");
+  add(batching.priority_levels > 0, "priority_levels");
+  add(policy.timeout_action == QueuePolicy::TimeoutAction::kDelay,
+      "timeout_action");
+  add(policy.default_timeout_us > 0, "default_timeout_microseconds");
+  return fields;
+}
+
 absl::Status ReadScheduling(const inference::ModelConfig& source,
                             ModelConfig& config) {
   ASSIGN_OR_RETURN(config.instance_groups, ReadInstances(config.name, source));
@@ -126,7 +143,10 @@ absl::Status ReadScheduling(const inference::ModelConfig& source,
     return Unsupported(config.name, "decoupled answers are not supported");
   }
   if (source.has_dynamic_batching()) {
-    config.dynamic_batching = ReadBatching(source.dynamic_batching());
+    const inference::ModelDynamicBatching& from = source.dynamic_batching();
+    config.dynamic_batching = ReadBatching(from);
+    config.has_queue_policy = from.has_default_queue_policy() ||
+                              !from.priority_queue_policy().empty();
   }
   const bool is_ensemble = source.platform() == "ensemble";
   if (is_ensemble != source.has_ensemble_scheduling()) {

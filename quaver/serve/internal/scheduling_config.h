@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "quaver/base/status.h"
 #include "quaver/serve/kserve_model.h"
@@ -17,6 +18,10 @@ absl::Status Unsupported(const std::string& model, std::string_view what);
 
 // The greatest int for what is above it.
 int ClampedInt(uint64_t value);
+
+// What of it asks for more than a queue of some length, by the names that
+// config.pbtxt has for them: nothing that a backend without a batcher follows.
+std::vector<std::string> FieldsOfABatcher(const DynamicBatching& batching);
 
 // Instance groups, dynamic batching, ensemble; what is not followed is refused.
 // REQUIRES: config.name is set.
