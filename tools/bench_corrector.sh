@@ -14,4 +14,4 @@ mkdir -p build/bench
 log=build/bench/corrector.log
 echo "bench: several minutes a round; the table goes to $log too"
 build/venv-bench/bin/python -u bench/corrector/rivals.py \
-  --model $model --rounds "${1:-2}" | tee $log
+  --model $model --rounds "${1:-3}" | tee $log

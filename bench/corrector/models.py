@@ -1,9 +1,10 @@
 """How each rival of the corrector is loaded and asked.
 
-usage: models.py NAME FOLDER
+usage: models.py NAME FOLDER [TOKENS]
 Loads one rival, says {} and then answers each JSON line {"queries", "batch"}
-with {"answers", "times_ms"}, a time for each batch: text in, text out, greedy.
-Between the lines it sleeps. rivals.py starts it.
+with {"answers", "times_ms"}, a time for each batch: text in, text out, greedy,
+each answer of exactly TOKENS tokens where that is given. Between the lines it
+sleeps. rivals.py starts it.
 """
 import json
 import os
@@ -29,10 +30,17 @@ def tokenizer_of(folder):
     return transformers.AutoTokenizer.from_pretrained(folder)
 
 
-# --- each returns a function from a list of queries to a list of answers
+def check_length(rows, tokens):
+    """Of answers that must have so many tokens."""
+    if tokens and any(len(row) != tokens for row in rows):
+        raise SystemExit(f"answers of {[*map(len, rows)]} tokens")
 
 
-def ctranslate2_model(folder, precision):
+# --- each returns a function from a list of queries to a list of answers, of
+# --- `tokens` tokens each, or, where it is None, as the model ends them
+
+
+def ctranslate2_model(folder, precision, tokens):
     import ctranslate2
     converted = WORK / f"{folder.name}-ct2"
     if outdated(converted / "model.bin", folder):
@@ -63,14 +71,16 @@ def ctranslate2_model(folder, precision):
         said = translator.translate_batch(
             [tokenizer.convert_ids_to_tokens(tokenizer(query)["input_ids"])
              for query in queries],
-            beam_size=1, max_decoding_length=MAX_TOKENS)
+            beam_size=1, min_decoding_length=tokens or 1,
+            max_decoding_length=tokens or MAX_TOKENS)
+        check_length([one.hypotheses[0] for one in said], tokens)
         return [tokenizer.decode(
             tokenizer.convert_tokens_to_ids(one.hypotheses[0]),
             skip_special_tokens=True).strip() for one in said]
     return answer
 
 
-def transformers_model(folder, _):
+def transformers_model(folder, _, tokens):
     import torch
     import transformers
     torch.set_num_threads(1)
@@ -83,7 +93,9 @@ def transformers_model(folder, _):
         with torch.inference_mode():
             said = model.generate(
                 given["input_ids"], attention_mask=given["attention_mask"],
-                num_beams=1, do_sample=False, max_new_tokens=MAX_TOKENS)
+                num_beams=1, do_sample=False, min_new_tokens=tokens,
+                max_new_tokens=tokens or MAX_TOKENS)
+        check_length(said[:, 1:], tokens)  # the first is the decoder's start
         return [text.strip() for text in
                 tokenizer.batch_decode(said, skip_special_tokens=True)]
     return answer
@@ -110,7 +122,7 @@ def onnx_session(folder, part, precision):
         providers=["CPUExecutionProvider"])
 
 
-def onnxruntime_model(folder, precision):
+def onnxruntime_model(folder, precision, tokens):
     import numpy
     encoder = onnx_session(folder, "encoder", precision)
     decoder = onnx_session(folder, "decoder", precision)
@@ -127,13 +139,14 @@ def onnxruntime_model(folder, precision):
         going = numpy.ones(batch, bool)
         past = [numpy.zeros((batch, heads, 0, size), numpy.float32)] * len(
             pasts)
-        for step in range(MAX_TOKENS):
+        for step in range(tokens or MAX_TOKENS):
             token, *past = decoder.run(None, {
                 "ids": token[:, None], "position": numpy.array([step]),
                 **given, **dict(zip(pasts, past))})
             token = numpy.where(going, token, end)
             yield token
-            going &= token != end
+            if not tokens:
+                going &= token != end
             if not going.any():
                 return
 
@@ -171,12 +184,13 @@ def timed(answer, queries, batch):
 
 
 def main():
-    name, folder = sys.argv[1:]
+    name, folder, *tokens = sys.argv[1:]
     # What libraries print must not come between the answers.
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     make, precision = RIVALS[name]
-    answer = make(pathlib.Path(folder), precision)
+    answer = make(pathlib.Path(folder), precision,
+                  int(tokens[0]) if tokens else None)
     print("{}", file=replies, flush=True)
     for line in sys.stdin:
         asked = json.loads(line)

@@ -3,9 +3,10 @@
 usage: rivals.py [--model DIR] [--rounds N] [--only NAME ...] [--out DIR]
 Same weights, same texts, one core, each contestant in a process of its own, by
 turns. Embeddings are compared with PyTorch's in fp32 before anything is timed.
-Times are of token ids: batch 1 and 32 of 11 tokens, and 512 sentences of 3 to
-24 tokens (mean 9) in batches of 32, as they come and sorted by length. Writes a
-Markdown table and JSON.
+Times are of token ids, the same files for all: batch 1 and 32 of 11 tokens, and
+512 sentences of 3 to 24 tokens (mean 9) in batches of 32, as they come and
+sorted by length. Writes a Markdown table and JSON: of each figure the median of
+the rounds, with the least and the greatest.
 """
 import argparse
 import json
@@ -27,12 +28,30 @@ TOKENS, BATCH, SENTENCES = 11, 32, 512
 LEAST_COSINE = 0.9  # ONNX Runtime's int8 has 0.935; a wrong graph is far below
 FIGURES = ["batch 1, ms", "batch 32, /s", "mix as it comes, /s",
            "mix sorted, /s"]
+INPUTS = [WORK / f"encoder-{name}.ids"
+          for name in ("one", "many", "mix", "sorted")]
 
 
-def lengths():
+def random_ids(draw, count):
+    return [101, *(draw.randrange(1000, 30000) for _ in range(count - 2)), 102]
+
+
+def write_inputs():
+    """A file for each figure, a sentence of ids a line."""
     draw = random.Random(1)
-    return [3 + min(21, int(draw.expovariate(1 / 6.6)))
-            for _ in range(SENTENCES)]
+    lengths = [3 + min(21, int(draw.expovariate(1 / 6.6)))
+               for _ in range(SENTENCES)]
+    mix = [random_ids(draw, count) for count in lengths]
+    many = [random_ids(draw, TOKENS) for _ in range(BATCH)]
+    for path, sentences in zip(
+            INPUTS, (many[:1], many, mix, sorted(mix, key=len)), strict=True):
+        path.write_text("".join(
+            " ".join(map(str, ids)) + "\n" for ids in sentences))
+
+
+def read_inputs():
+    return [[list(map(int, line.split()))
+             for line in path.read_text().splitlines()] for path in INPUTS]
 
 
 def timed(call, least=30, seconds=1.5):
@@ -180,11 +199,7 @@ RIVALS = {
     "CTranslate2 fp32": (ctranslate2_encoder, "fp32"),
     "CTranslate2 int8": (ctranslate2_encoder, "int8"),
 }
-OURS = {"Quaver fp32": "fp32", "Quaver int8": "int8"}
-
-
-def random_ids(draw, count):
-    return [101, *(draw.randrange(1000, 30000) for _ in range(count - 2)), 102]
+OURS = {"Quaver fp32": "fp32", "Quaver bf16": "bf16", "Quaver int8": "int8"}
 
 
 def work(name, model):
@@ -195,13 +210,10 @@ def work(name, model):
     tokenizer = tokenizers.Tokenizer.from_file(str(model / "tokenizer.json"))
     tokenizer.no_padding()
     answers = [run([tokenizer.encode(text).ids])[0].tolist() for text in TEXTS]
-    draw = random.Random(2)
-    one = [random_ids(draw, TOKENS)]
-    many = [random_ids(draw, TOKENS) for _ in range(BATCH)]
-    mix = [random_ids(draw, count) for count in lengths()]
+    one, many, *mixes = read_inputs()
     figures = [timed(lambda: run(one), 200),
                1e3 * BATCH / timed(lambda: run(many))]
-    for sentences in (mix, sorted(mix, key=len)):
+    for sentences in mixes:
         batches = [sentences[i:i + BATCH]
                    for i in range(0, SENTENCES, BATCH)]
         ms = timed(lambda batches=batches: [run(b) for b in batches], 3)
@@ -210,21 +222,17 @@ def work(name, model):
 
 
 def our_figures(plan):
-    def bench(*words):
+    def bench(path, batch, iterations):
         said = subprocess.run(
             [QUAVER, "bench", "encoder", "--model", plan, "--threads", "1",
-             "--json", *words], check=True, text=True,
+             "--ids", path, "--batch", str(batch), "--iterations",
+             str(iterations), "--json"], check=True, text=True,
             capture_output=True).stdout
         return json.loads(said.splitlines()[-1])
-    figures = [bench("--batch", "1", "--tokens", str(TOKENS),
-                     "--iterations", "500")["p50_ms"],
-               bench("--batch", str(BATCH), "--tokens", str(TOKENS),
-                     "--iterations", "60")["sentences_per_s"]]
-    for values in (lengths(), sorted(lengths())):
-        path = WORK / "lengths.txt"
-        path.write_text("\n".join(map(str, values)) + "\n")
-        figures.append(bench("--batch", str(BATCH), "--lengths", str(path),
-                             "--iterations", "5")["sentences_per_s"])
+    one, many, *mixes = INPUTS
+    figures = [bench(one, 1, 500)["p50_ms"],
+               bench(many, BATCH, 60)["sentences_per_s"]]
+    figures += [bench(mix, BATCH, 5)["sentences_per_s"] for mix in mixes]
     said = subprocess.run([QUAVER, "embed", "--model", plan],
                           input="\n".join(TEXTS), text=True, check=True,
                           capture_output=True).stdout
@@ -260,6 +268,12 @@ def cosine(a, b):
     return product / (sum(x * x for x in a) * sum(y * y for y in b)) ** 0.5
 
 
+def with_spread(median, spread, form):
+    """0.83 (0.81-0.90): the median of the rounds, the least, the greatest."""
+    least, most = (format(value, form) for value in spread)
+    return f"{median:{form}} ({least}-{most})"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=pathlib.Path,
@@ -274,6 +288,7 @@ def main():
     if options.worker:
         work(options.worker, options.model)
         return
+    write_inputs()
     names = list(dict.fromkeys(["PyTorch fp32", *options.only]))
     found = {name: [] for name in names}
     for turn in range(options.rounds):
@@ -301,8 +316,9 @@ def main():
     table = ["| one core | least cosine | " + " | ".join(FIGURES) + " |",
              "|---|---|" + "---|" * len(FIGURES)]
     for row in report:
-        cells = [f"{row[FIGURES[0]]:.2f}",
-                 *(f"{row[figure]:,.0f}" for figure in FIGURES[1:])]
+        cells = [with_spread(row[figure], spread, ".2f" if i == 0 else ",.0f")
+                 for i, (figure, spread) in enumerate(
+                     zip(FIGURES, row["spread"], strict=True))]
         table.append(f"| {row['name']} | {row['least_cosine']:.4f} | "
                      + " | ".join(cells) + " |")
     (options.out / "encoder.md").write_text("\n".join(table) + "\n")

@@ -6,7 +6,6 @@
 #include <iostream>
 #include <memory>
 #include <span>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -17,7 +16,6 @@
 
 #include "quaver/backends/tokenizers.h"
 #include "quaver/base/clock.h"
-#include "quaver/base/file.h"
 #include "quaver/cli/commands.h"
 #include "quaver/cli/drafts.h"
 #include "quaver/cli/runtime.h"
@@ -30,63 +28,8 @@
 namespace quaver {
 namespace {
 
-struct EncoderOptions {
-  std::string model = DefaultModelFolder();
-  std::string lengths;  // a file
-  EncoderBenchConfig bench;
-  bool as_json = false;
-};
-
-// Numbers, one a line.
-absl::StatusOr<std::vector<int>> ReadLengths(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  std::istringstream lines(text);
-  std::vector<int> lengths;
-  int length = 0;
-  while (lines >> length) lengths.push_back(length);
-  if (lengths.empty() || !lines.eof()) {
-    return absl::InvalidArgumentError(
-        path + ": expected numbers of tokens, one a line");
-  }
-  return lengths;
-}
-
 int GrantedThreads(int num_instances, int threads_per_instance) {
   return TeamSize(InstanceTeam(0, num_instances, threads_per_instance, {}));
-}
-
-absl::Status BenchTheEncoder(EncoderOptions options) {
-  if (!options.lengths.empty()) {
-    ASSIGN_OR_RETURN(options.bench.lengths, ReadLengths(options.lengths));
-  }
-  const Kernels& kernels = BestKernels();
-  ASSIGN_OR_RETURN(const auto model, BertModel::Load(options.model, kernels));
-  ASSIGN_OR_RETURN(const EncoderBenchResult result,
-                   BenchEncoder(*model, options.bench));
-  if (options.as_json) {
-    const nlohmann::json line = {
-        {"isa", kernels.name},
-        {"threads", options.bench.num_threads},
-        {"threads_per_instance",
-         GrantedThreads(options.bench.num_threads,
-                        options.bench.threads_per_instance)},
-        {"batch", options.bench.batch},
-        {"tokens", result.tokens},
-        {"p50_ms", result.p50_ms},
-        {"p90_ms", result.p90_ms},
-        {"sentences_per_s", result.sentences_per_s}};
-    std::cout << line.dump() << "\n";
-  } else {
-    std::cout << fmt::format(
-        "{}, {} instance(s) of {} thread(s), batch {}, {:.4g} tokens: p50 "
-        "{:.2f} ms, p90 {:.2f} ms, {:.0f} sentences/s\n",
-        kernels.name, options.bench.num_threads,
-        GrantedThreads(options.bench.num_threads,
-                       options.bench.threads_per_instance),
-        options.bench.batch, result.tokens, result.p50_ms, result.p90_ms,
-        result.sentences_per_s);
-  }
-  return absl::OkStatus();
 }
 
 struct CorrectorOptions {
@@ -98,6 +41,7 @@ struct CorrectorOptions {
   int threads_per_instance = 1;
   int batch = 1;
   int rounds = 3;
+  int new_tokens = 0;  // of every answer; 0: the model says when it ends
   bool as_json = false;
 };
 
@@ -172,6 +116,10 @@ class CorrectorBench {
     for (const std::string& query : queries) {
       GenerationRequest request;
       request.source = tokenizer_.Encode(query, max_tokens);
+      if (options_.new_tokens > 0) {
+        request.options = {.max_new_tokens = options_.new_tokens,
+                           .min_new_tokens = options_.new_tokens};
+      }
       request.drafts =
           drafts_.Of(query, request.source, &tokenizer_, max_tokens);
       RETURN_IF_ERROR(generator_.Add(std::move(request)));
@@ -193,7 +141,8 @@ class CorrectorBench {
   size_t text_bytes_ = 0;  // so that decoding is not left out
 };
 
-absl::Status BenchTheCorrector(const CorrectorOptions& options) {
+absl::Status BenchTheCorrector(CorrectorOptions options) {
+  options.threads = CappedThreads(options.threads);
   const Kernels& kernels = BestKernels();
   ASSIGN_OR_RETURN(const Drafts drafts,
                    Drafts::Open(options.draft, options.index));
@@ -280,6 +229,12 @@ void AddBenchCorrector(CLI::App& bench, Action& action) {
       ->capture_default_str();
   command->add_option("--rounds", options->rounds, "Times each query is timed")
       ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--new-tokens", options->new_tokens,
+                   "Tokens of every answer, whatever the model says; 0: as it "
+                   "says")
+      ->check(CLI::Range(0, GeneratorLimits().max_target_tokens - 1))
       ->capture_default_str();
   command->add_flag("--json", options->as_json, "One JSON object");
   command->callback([&action, options] {
@@ -369,39 +324,7 @@ void AddBenchCommand(CLI::App& app, Action& action) {
   gemm->callback([&action, gemm_as_json] {
     action = [gemm_as_json] { return BenchTheProducts(*gemm_as_json); };
   });
-  CLI::App* command =
-      bench->add_subcommand("encoder", "The sentence encoder, seeded tokens");
-  const auto options = std::make_shared<EncoderOptions>();
-  command
-      ->add_option("--model", options->model, "Plan or folder of the encoder")
-      ->capture_default_str();
-  command
-      ->add_option("--threads", options->bench.num_threads, "Instances at once")
-      ->capture_default_str();
-  command
-      ->add_option("--threads-per-instance",
-                   options->bench.threads_per_instance,
-                   "Cores that compute a call together")
-      ->check(CLI::Range(1, kMaxThreads))
-      ->capture_default_str();
-  command->add_option("--batch", options->bench.batch, "Sentences a call")
-      ->capture_default_str();
-  auto* tokens =
-      command
-          ->add_option("--tokens", options->bench.tokens, "Tokens a sentence")
-          ->capture_default_str();
-  command
-      ->add_option("--lengths", options->lengths,
-                   "File of tokens a sentence, one a line, in their order")
-      ->excludes(tokens);
-  command
-      ->add_option("--iterations", options->bench.num_iterations,
-                   "Timed calls of each thread")
-      ->capture_default_str();
-  command->add_flag("--json", options->as_json, "One JSON object");
-  command->callback([&action, options] {
-    action = [options] { return BenchTheEncoder(*options); };
-  });
+  AddBenchEncoderCommand(*bench, action);
 }
 
 }  // namespace quaver

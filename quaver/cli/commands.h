@@ -24,6 +24,7 @@ void AddEmbedCommand(CLI::App& app, Action& action);
 void AddGenerateCommand(CLI::App& app, Action& action);
 void AddEvalCommand(CLI::App& app, Action& action);
 void AddBenchCommand(CLI::App& app, Action& action);
+void AddBenchEncoderCommand(CLI::App& bench, Action& action);
 void AddBenchLoadCommand(CLI::App& bench, Action& action);
 void AddCompileCommand(CLI::App& app, Action& action);
 void AddInspectCommand(CLI::App& app, Action& action);

@@ -74,12 +74,12 @@ absl::Status Ingest(const IngestOptions& options) {
   ASSIGN_OR_RETURN(const ImportReport import,
                    ImportFiles(options.files, import_options, options.folder,
                                !options.quiet, *store));
-  ASSIGN_OR_RETURN(const auto encoder,
-                   LoadEncoder(options.model, options.threads));
+  const int threads = CappedThreads(options.threads);
+  ASSIGN_OR_RETURN(const auto encoder, LoadEncoder(options.model, threads));
   ASSIGN_OR_RETURN(const BuildReport build,
                    BuildIndex({.folder = options.folder,
                                .model = model,
-                               .num_threads = options.threads,
+                               .num_threads = threads,
                                .progress = !options.quiet},
                               *store, *encoder));
   Print(import, build, options.folder, watch.ElapsedUs());

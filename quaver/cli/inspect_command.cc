@@ -1,8 +1,10 @@
-// quaver inspect: what a plan holds, and how long its products take.
+// quaver inspect: what a plan holds, and how long the steps of a call take.
 #include <iostream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -13,6 +15,9 @@
 #include "quaver/cli/commands.h"
 #include "quaver/cli/product_json.h"
 #include "quaver/compile/roofline.h"
+#include "quaver/engine/bench.h"
+#include "quaver/engine/call_steps.h"
+#include "quaver/engine/generation.h"
 #include "quaver/engine/plan.h"
 #include "quaver/engine/tactics.h"
 #include "quaver/eval/table.h"
@@ -23,7 +28,7 @@ namespace {
 struct InspectArguments {
   std::string path;
   std::string timing_cache;
-  size_t rows = 11;  // of a product: a short query's tokens
+  size_t rows = 11;  // of every step: a short query's tokens
   bool measure = false;
   bool as_json = false;
 };
@@ -33,29 +38,68 @@ struct Limits {
   bool measured = false;  // else of the timing cache
 };
 
-// What is told of a product beyond what it is.
+// What is told of a step beyond what it is; what is not known is absent.
 struct Times {
-  double predicted_us = 0;
-  double measured_us = 0;  // 0: was not
+  std::optional<double> predicted_us, measured_us;
 };
 
 struct Inspection {
   ModelKind kind = ModelKind::kEncoder;
   std::vector<Product> products;
+  std::vector<CallStep> steps;
+  std::vector<Times> times;       // of each step
+  Times all;                      // what is known of the steps, summed
+  std::optional<double> call_us;  // an encoder's call, measured as a whole
+  size_t arena_bytes = 0;         // that one instance takes for such a call
   std::map<std::string, std::string> metadata;
   bool is_plan = false;
   Limits limits;
-  std::vector<Times> times;  // of each product
 };
 
-absl::StatusOr<std::vector<Product>> LoadProducts(const std::string& path,
-                                                  ModelKind kind) {
-  if (kind == ModelKind::kEncoder) {
-    ASSIGN_OR_RETURN(const auto model, BertModel::Load(path, BestKernels()));
-    return Products(*model);
+absl::Status CheckRows(size_t rows, int max_positions) {
+  if (rows <= static_cast<size_t>(max_positions)) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format(
+      "--rows {}: the model has {} positions", rows, max_positions));
+}
+
+// Median microseconds of a call with one sentence.
+absl::StatusOr<double> MeasureCall(const BertModel& model, size_t rows) {
+  EncoderBenchConfig config;
+  config.tokens = static_cast<int>(rows);
+  config.num_iterations = 100;
+  ASSIGN_OR_RETURN(const EncoderBenchResult result,
+                   BenchEncoder(model, config));
+  return result.p50_ms * 1e3;
+}
+
+absl::Status LookAtEncoder(const InspectArguments& given, Inspection* found) {
+  const Kernels& kernels = BestKernels();
+  ASSIGN_OR_RETURN(const auto model, BertModel::Load(given.path, kernels));
+  RETURN_IF_ERROR(CheckRows(given.rows, model->config().max_positions));
+  found->products = Products(*model);
+  found->steps = CallSteps(*model, given.rows);
+  found->arena_bytes =
+      BertWorkspace::Bytes(model->config(), kernels, given.rows);
+  if (given.measure) {
+    ASSIGN_OR_RETURN(found->call_us, MeasureCall(*model, given.rows));
   }
-  ASSIGN_OR_RETURN(const auto model, BartModel::Load(path, BestKernels()));
-  return Products(*model);
+  return absl::OkStatus();
+}
+
+absl::Status LookAtCorrector(const InspectArguments& given, Inspection* found) {
+  const Kernels& kernels = BestKernels();
+  ASSIGN_OR_RETURN(const auto model, BartModel::Load(given.path, kernels));
+  RETURN_IF_ERROR(CheckRows(given.rows, model->config().max_positions));
+  found->products = Products(*model);
+  found->steps = CallSteps(*model, given.rows);
+  const int rows = static_cast<int>(given.rows);
+  const GeneratorLimits limits = {.max_requests = 1,
+                                  .max_source_tokens = rows,
+                                  .max_target_tokens = rows,
+                                  .max_rows = rows,
+                                  .max_draft_tokens = rows};
+  found->arena_bytes = Generator::Bytes(model->config(), kernels, limits);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Limits> FindLimits(const std::string& timing_cache,
@@ -65,44 +109,52 @@ absl::StatusOr<Limits> FindLimits(const std::string& timing_cache,
     const auto found = LimitsOf(cache, ProcessorKey(), products);
     if (found) return Limits{*found, false};
   }
-  return Limits{MeasureLimits(BestKernels(), products), true};
+  std::vector<Product> all = products;
+  all.push_back({.name = "attention", .precision = Precision::kFp32});
+  return Limits{MeasureLimits(BestKernels(), all), true};
 }
 
-// Microseconds of the way that each product goes at `rows`; a shape is measured
-// once.
-std::vector<double> Measure(const std::vector<Product>& products, size_t rows) {
+// Microseconds of each step; those of one shape are measured once.
+std::vector<std::optional<double>> Measure(const std::vector<CallStep>& steps) {
   constexpr int kRounds = 5;
-  std::map<ProductShape, std::vector<double>> measured;
-  std::vector<double> times;
-  for (const Product& product : products) {
-    std::vector<double>& us =
-        measured[{product.precision, product.N, product.K}];
-    if (us.empty()) {
-      us = MeasureTactics(BestKernels(),
-                          {rows, product.N, product.K, product.precision},
-                          kRounds);
-    }
-    times.push_back(us[product.tactics.For(rows)]);
+  using Shape = std::tuple<std::string, Precision, size_t, size_t>;
+  std::map<Shape, std::optional<double>> measured;
+  std::vector<std::optional<double>> times;
+  for (const CallStep& step : steps) {
+    const Shape shape = {KernelOf(BestKernels(), step), step.precision, step.N,
+                         step.K};
+    const auto [entry, is_new] = measured.try_emplace(shape);
+    if (is_new) entry->second = MeasureStep(BestKernels(), step, kRounds);
+    times.push_back(entry->second);
   }
   return times;
+}
+
+void AddTo(std::optional<double>* sum, const std::optional<double>& us) {
+  if (us) *sum = sum->value_or(0) + *us;
 }
 
 absl::StatusOr<Inspection> Look(const InspectArguments& given) {
   Inspection found;
   ASSIGN_OR_RETURN(const ModelFiles files, ModelFiles::Open(given.path));
   ASSIGN_OR_RETURN(found.kind, ReadModelKind(given.path));
-  ASSIGN_OR_RETURN(found.products, LoadProducts(given.path, found.kind));
+  RETURN_IF_ERROR(found.kind == ModelKind::kEncoder
+                      ? LookAtEncoder(given, &found)
+                      : LookAtCorrector(given, &found));
   found.is_plan = files.plan() != nullptr;
   if (found.is_plan) found.metadata = files.plan()->metadata();
   ASSIGN_OR_RETURN(found.limits,
                    FindLimits(given.timing_cache, found.products));
-  for (const Product& product : found.products) {
-    found.times.push_back(
-        {PredictedUs(product, given.rows, found.limits.values), 0});
+  for (const CallStep& step : found.steps) {
+    found.times.push_back({PredictedUs(step, found.limits.values), {}});
   }
   if (given.measure) {
-    const auto us = Measure(found.products, given.rows);
+    const auto us = Measure(found.steps);
     for (size_t i = 0; i < us.size(); ++i) found.times[i].measured_us = us[i];
+  }
+  for (const Times& times : found.times) {
+    AddTo(&found.all.predicted_us, times.predicted_us);
+    AddTo(&found.all.measured_us, times.measured_us);
   }
   return found;
 }
@@ -113,18 +165,40 @@ size_t BytesOf(const std::vector<Product>& products) {
   return bytes;
 }
 
-void PrintJson(const InspectArguments& given, const Inspection& found) {
-  auto products = nlohmann::json::array();
-  for (size_t i = 0; i < found.products.size(); ++i) {
-    nlohmann::json product = ToJson(found.products[i]);
-    const Times& times = found.times[i];
-    product["kernel"] = TacticAt(found.products[i], given.rows);
-    product["tactics"] = TacticsJson(found.products[i]);
-    product["predicted_us"] = times.predicted_us;
-    product["measured_us"] =
-        given.measure ? nlohmann::json(times.measured_us) : nullptr;
-    products.push_back(std::move(product));
+nlohmann::json OrNull(const std::optional<double>& us) {
+  return us ? nlohmann::json(*us) : nlohmann::json();
+}
+
+void AddTimes(const Times& times, nlohmann::json* to) {
+  (*to)["predicted_us"] = OrNull(times.predicted_us);
+  (*to)["measured_us"] = OrNull(times.measured_us);
+}
+
+nlohmann::json StepsJson(const Inspection& found) {
+  auto steps = nlohmann::json::array();
+  for (size_t i = 0; i < found.steps.size(); ++i) {
+    AddTimes(found.times[i], &steps.emplace_back(ToJson(found.steps[i])));
   }
+  return steps;
+}
+
+nlohmann::json ProductsJson(const InspectArguments& given,
+                            const Inspection& found) {
+  std::map<std::string, Times> times;
+  for (size_t i = 0; i < found.steps.size(); ++i) {
+    times[found.steps[i].name] = found.times[i];
+  }
+  auto products = nlohmann::json::array();
+  for (const Product& one : found.products) {
+    nlohmann::json& product = products.emplace_back(ToJson(one));
+    product["kernel"] = TacticAt(one, given.rows);
+    product["tactics"] = TacticsJson(one);
+    AddTimes(times[one.name], &product);
+  }
+  return products;
+}
+
+void PrintJson(const InspectArguments& given, const Inspection& found) {
   auto peaks = nlohmann::json::object();
   for (const Precision precision : kPrecisions) {
     const double gops =
@@ -133,11 +207,18 @@ void PrintJson(const InspectArguments& given, const Inspection& found) {
   }
   peaks["gbytes_per_s"] = found.limits.values.gbytes;
   peaks["from"] = found.limits.measured ? "measured" : "timing cache";
-  nlohmann::json line = {
-      {"path", given.path},        {"kind", Name(found.kind)},
-      {"isa", BestKernels().name}, {"processor", ProcessorKey()},
-      {"rows", given.rows},        {"peaks", peaks},
-      {"products", products},      {"product_bytes", BytesOf(found.products)}};
+  nlohmann::json line = {{"path", given.path},
+                         {"kind", Name(found.kind)},
+                         {"isa", BestKernels().name},
+                         {"processor", ProcessorKey()},
+                         {"rows", given.rows},
+                         {"peaks", peaks},
+                         {"products", ProductsJson(given, found)},
+                         {"product_bytes", BytesOf(found.products)},
+                         {"steps", StepsJson(found)},
+                         {"arena_bytes", found.arena_bytes},
+                         {"call_measured_us", OrNull(found.call_us)}};
+  AddTimes(found.all, &line);
   if (found.is_plan) line["metadata"] = found.metadata;
   std::cout << line.dump() << "\n";
 }
@@ -156,29 +237,48 @@ void PrintTactics(const std::vector<Product>& products) {
   }
 }
 
-void PrintTable(const InspectArguments& given, const Inspection& found) {
+std::string OneDecimal(const std::optional<double>& us) {
+  return us ? fmt::format("{:.1f}", *us) : "";
+}
+
+void PrintSteps(const Inspection& found) {
   std::vector<std::vector<std::string>> rows = {
-      {"product", "outputs", "inputs", "precision", "kernel", "bytes",
+      {"step", "outputs", "inputs", "precision", "kernel", "bytes",
        "predicted us", "measured us"}};
-  double predicted = 0, measured = 0;
-  for (size_t i = 0; i < found.products.size(); ++i) {
-    const Product& product = found.products[i];
+  for (size_t i = 0; i < found.steps.size(); ++i) {
+    const CallStep& step = found.steps[i];
     const Times& times = found.times[i];
-    predicted += times.predicted_us;
-    measured += times.measured_us;
-    rows.push_back(
-        {product.name, std::to_string(product.N), std::to_string(product.K),
-         std::string(Name(product.precision)), TacticAt(product, given.rows),
-         std::to_string(product.bytes),
-         fmt::format("{:.1f}", times.predicted_us),
-         given.measure ? fmt::format("{:.1f}", times.measured_us) : ""});
+    rows.push_back({step.name, std::to_string(step.N), std::to_string(step.K),
+                    std::string(Name(step.precision)),
+                    KernelOf(BestKernels(), step), std::to_string(step.bytes),
+                    OneDecimal(times.predicted_us),
+                    OneDecimal(times.measured_us)});
   }
   std::cout << MarkdownTable(rows);
+}
+
+// "74 us predicted, 102 us measured; a whole call 110 us".
+std::string SumsText(const Inspection& found) {
+  std::string text =
+      fmt::format("{:.0f} us predicted", found.all.predicted_us.value_or(0));
+  if (found.all.measured_us) {
+    text += fmt::format(", {:.0f} us measured", *found.all.measured_us);
+  }
+  if (found.call_us) {
+    text += fmt::format("; a whole call {:.0f} us", *found.call_us);
+  }
+  return text;
+}
+
+void PrintTable(const InspectArguments& given, const Inspection& found) {
+  PrintSteps(found);
   PrintTactics(found.products);
-  std::cout << fmt::format("{}: {}, {:.1f} MB of products, computed by {}\n",
-                           given.path, Name(found.kind),
-                           static_cast<double>(BytesOf(found.products)) * 1e-6,
-                           BestKernels().name);
+  std::cout << fmt::format(
+      "{}: {}, {:.1f} MB of products, computed by {}; an instance's arena of "
+      "{:.1f} MB\n",
+      given.path, Name(found.kind),
+      static_cast<double>(BytesOf(found.products)) * 1e-6, BestKernels().name,
+      static_cast<double>(found.arena_bytes) * 1e-6);
   std::string peaks;
   for (const Precision precision : kPrecisions) {
     const double gops =
@@ -188,10 +288,8 @@ void PrintTable(const InspectArguments& given, const Inspection& found) {
     }
   }
   std::cout << fmt::format(
-      "{} rows of each: {:.0f} us predicted{}; one core's limits, {}: {}{:.0f} "
-      "GB/s\n",
-      given.rows, predicted,
-      given.measure ? fmt::format(", {:.0f} us measured", measured) : "",
+      "{} rows of each: {}; one core's limits, {}: {}{:.0f} GB/s\n", given.rows,
+      SumsText(found),
       found.limits.measured ? "measured now" : "of the timing cache", peaks,
       found.limits.values.gbytes);
 }
@@ -210,19 +308,18 @@ absl::Status Inspect(const InspectArguments& given) {
 
 void AddInspectCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
-      "inspect", "List the products of a plan or a checkpoint");
+      "inspect", "List the steps of a call of a plan or a checkpoint");
   const auto given = std::make_shared<InspectArguments>();
   command->add_option("plan", given->path, "A plan, or a checkpoint's folder")
       ->required();
   constexpr int kMostRows = 512;
-  command
-      ->add_option("--rows", given->rows, "Tokens that products are timed with")
+  command->add_option("--rows", given->rows, "Tokens of the call")
       ->check(CLI::Range(1, kMostRows))
       ->capture_default_str();
   command->add_flag("--measure", given->measure,
-                    "Time each shape by itself, its weights not in the "
+                    "Time each step by itself, its weights not in the "
                     "second-level cache, beside what the machine's limits "
-                    "predict");
+                    "predict; of an encoder the whole call, too");
   command->add_option("--timing-cache", given->timing_cache,
                       "File of `quaver compile` to take the limits from, where "
                       "it knows this processor; else they are measured");

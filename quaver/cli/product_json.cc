@@ -43,6 +43,19 @@ nlohmann::json ToJson(const Product& product) {
           {"range", RangeOf(product)}, {"bytes", product.bytes}};
 }
 
+nlohmann::json ToJson(const CallStep& step) {
+  const std::string kernel = KernelOf(BestKernels(), step);
+  return {
+      {"name", step.name},
+      {"kind", Name(step.kind)},
+      {"rows", step.M},
+      {"outputs", step.N},
+      {"inputs", step.K},
+      {"precision", Name(step.precision)},
+      {"kernel", kernel.empty() ? nlohmann::json() : nlohmann::json(kernel)},
+      {"bytes", step.bytes}};
+}
+
 std::string TacticAt(const Product& product, size_t M) {
   return TacticNames(BestKernels(), product.precision)[product.tactics.For(M)];
 }

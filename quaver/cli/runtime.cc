@@ -1,12 +1,15 @@
 // See runtime.h.
 #include "quaver/cli/runtime.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include "quaver/artifact/model_identity.h"
 #include "quaver/backends/corrector_servable.h"
+#include "quaver/base/log.h"
+#include "quaver/base/workers.h"
 #include "quaver/cli/plans.h"
 #include "quaver/ingest/index_folder.h"
 #include "quaver/kernels/kernels.h"
@@ -60,13 +63,22 @@ std::vector<std::string> TypeNames() {
   return names;
 }
 
+int CappedThreads(int wanted) {
+  const int cores = AvailableCores();
+  if (wanted <= cores) return wanted;
+  LogWarning("--threads {}: there are {} cores, so that {} threads compute",
+             wanted, cores, cores);
+  return cores;
+}
+
 absl::StatusOr<std::shared_ptr<EncoderServable>> LoadEncoder(
     const std::string& model_folder, int num_instances) {
   ASSIGN_OR_RETURN(const std::string plan, ReadyPlan(model_folder));
-  ASSIGN_OR_RETURN(auto encoder,
-                   EncoderServable::Create(
-                       {.model_folder = plan, .num_instances = num_instances},
-                       BestKernels()));
+  const int count = std::min(num_instances, AvailableCores());
+  ASSIGN_OR_RETURN(
+      auto encoder,
+      EncoderServable::Create({.model_folder = plan, .num_instances = count},
+                              BestKernels()));
   return std::shared_ptr<EncoderServable>(std::move(encoder));
 }
 
@@ -76,10 +88,11 @@ absl::StatusOr<SearchConfig> LoadCorrector(const std::string& corrector_folder,
   SearchConfig config;
   if (corrector_folder == kNoCorrector) return config;
   ASSIGN_OR_RETURN(const std::string plan, ReadyPlan(corrector_folder));
-  ASSIGN_OR_RETURN(auto corrector,
-                   CorrectorServable::Create(
-                       {.model_folder = plan, .num_instances = num_instances},
-                       BestKernels()));
+  const int count = std::min(num_instances, AvailableCores());
+  ASSIGN_OR_RETURN(
+      auto corrector,
+      CorrectorServable::Create({.model_folder = plan, .num_instances = count},
+                                BestKernels()));
   config.corrector = "corrector";
   RETURN_IF_ERROR(servables.Add(config.corrector, std::move(corrector)));
   return config;

@@ -27,14 +27,19 @@ std::string DefaultCorrectorFolder();
 
 inline constexpr int kMaxThreads = 1024;  // that --threads accepts
 
+// What --threads asks for, but no more than AvailableCores(), which a warning
+// says: more would only take turns. 0 stays 0.
+int CappedThreads(int wanted);
+
 // "track", "artist" ...: what options that name types accept.
 std::vector<std::string> TypeNames();
 
+// `num_instances`: 0 for one a core; capped as CappedThreads, without a word.
 absl::StatusOr<std::shared_ptr<EncoderServable>> LoadEncoder(
     const std::string& model_folder, int num_instances);
 
 // Adds the servable "corrector" and returns the search bar's configuration with
-// it; without it for kNoCorrector. `num_instances`: 0 for one a core.
+// it; without it for kNoCorrector. `num_instances` as LoadEncoder's.
 absl::StatusOr<SearchConfig> LoadCorrector(const std::string& corrector_folder,
                                            int num_instances,
                                            ServableRegistry& servables);

@@ -68,4 +68,13 @@ double PredictedUs(const Product& product, size_t M, const GemmLimits& limits) {
                          static_cast<double>(product.bytes) / limits.gbytes);
 }
 
+std::optional<double> PredictedUs(const CallStep& step,
+                                  const GemmLimits& limits) {
+  // Rounding's precision is that of its result; it has no operations.
+  const double gops = limits.gops[static_cast<size_t>(step.precision)];
+  double ns = static_cast<double>(step.bytes) / limits.gbytes;
+  if (gops > 0) ns = std::max(ns, step.operations / gops);
+  return ns > 0 ? std::optional(1e-3 * ns) : std::nullopt;
+}
+
 }  // namespace quaver

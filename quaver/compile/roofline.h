@@ -8,6 +8,7 @@
 
 #include "quaver/compile/timing_cache.h"
 #include "quaver/engine/bench.h"
+#include "quaver/engine/call_steps.h"
 #include "quaver/engine/plan.h"
 
 namespace quaver {
@@ -25,5 +26,10 @@ GemmLimits MeasureLimits(const Kernels& kernels,
 
 // Of M rows: the longer of 2 M N K operations and reading the product's bytes.
 double PredictedUs(const Product& product, size_t M, const GemmLimits& limits);
+
+// The same of any step of a call; absent where it has neither operations, whose
+// limit is known, nor bytes to read.
+std::optional<double> PredictedUs(const CallStep& step,
+                                  const GemmLimits& limits);
 
 }  // namespace quaver

@@ -28,6 +28,23 @@ TEST(RooflineTest, TheLongerOfOperationsAndBytesCounts) {
   EXPECT_DOUBLE_EQ(PredictedUs(product, 100, limits), 200);
 }
 
+TEST(RooflineTest, AStepNeedsOperationsOrBytes) {
+  GemmLimits limits;
+  limits.gops[static_cast<size_t>(Precision::kFp32)] = 100;
+  limits.gbytes = 50;
+  CallStep step;
+  step.kind = CallStep::Kind::kAttention;
+  EXPECT_EQ(PredictedUs(step, limits), std::nullopt);
+  step.operations = 1e6;
+  EXPECT_DOUBLE_EQ(PredictedUs(step, limits).value(), 10);
+  step.bytes = 1000000;
+  EXPECT_DOUBLE_EQ(PredictedUs(step, limits).value(), 20);
+  limits = {};
+  limits.gbytes = 50;  // what operations take is not known
+  step.bytes = 0;
+  EXPECT_EQ(PredictedUs(step, limits), std::nullopt);
+}
+
 TEST(RooflineTest, LimitsAreTheBestOfTheCache) {
   TimingCache cache;
   cache.Add({"cpu", "int8", 100, 100, 1, "x"}, 500);     // 20 bytes a ns

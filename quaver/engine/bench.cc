@@ -25,21 +25,30 @@ struct Tokens {
   std::vector<uint32_t> offsets;
 };
 
-// The calls of a round.
-std::vector<Tokens> RandomCalls(const BertModel& model,
-                                const EncoderBenchConfig& config) {
+std::vector<std::vector<int32_t>> RandomSentences(
+    const BertModel& model, const EncoderBenchConfig& config) {
   std::vector<int> lengths = config.lengths;
-  const auto batch = static_cast<size_t>(config.batch);
-  if (lengths.empty()) lengths.assign(batch, config.tokens);
+  if (lengths.empty()) {
+    lengths.assign(static_cast<size_t>(config.batch), config.tokens);
+  }
   Random random(/*seed=*/1);
   const auto vocab_size = static_cast<uint64_t>(model.config().vocab_size);
+  std::vector<std::vector<int32_t>> sentences;
+  for (const int length : lengths) {
+    auto& ids = sentences.emplace_back(static_cast<size_t>(length));
+    for (int32_t& id : ids) id = static_cast<int32_t>(random.Below(vocab_size));
+  }
+  return sentences;
+}
+
+// The calls of a round.
+std::vector<Tokens> Calls(const std::vector<std::vector<int32_t>>& sentences,
+                          size_t batch) {
   std::vector<Tokens> calls;
-  for (size_t i = 0; i < lengths.size(); ++i) {
+  for (size_t i = 0; i < sentences.size(); ++i) {
     if (i % batch == 0) calls.push_back({{}, {0}});
     Tokens& call = calls.back();
-    for (int t = 0; t < lengths[i]; ++t) {
-      call.ids.push_back(static_cast<int32_t>(random.Below(vocab_size)));
-    }
+    call.ids.insert(call.ids.end(), sentences[i].begin(), sentences[i].end());
     call.offsets.push_back(static_cast<uint32_t>(call.ids.size()));
   }
   return calls;
@@ -81,6 +90,15 @@ absl::Status Check(const BertModel& model, const EncoderBenchConfig& config) {
   }
   std::vector<int> lengths = config.lengths;
   lengths.push_back(config.tokens);
+  for (const auto& ids : config.sentences) {
+    lengths.push_back(static_cast<int>(ids.size()));
+    for (const int32_t id : ids) {
+      if (id < 0 || id >= model.config().vocab_size) {
+        return absl::InvalidArgumentError(fmt::format(
+            "id {}; the model has {} words", id, model.config().vocab_size));
+      }
+    }
+  }
   const auto [least, most] =
       std::minmax_element(lengths.begin(), lengths.end());
   if (*least < 1 || *most > model.config().max_positions) {
@@ -100,7 +118,10 @@ absl::Status Check(const BertModel& model, const EncoderBenchConfig& config) {
 absl::StatusOr<EncoderBenchResult> BenchEncoder(
     const BertModel& model, const EncoderBenchConfig& config) {
   RETURN_IF_ERROR(Check(model, config));
-  const std::vector<Tokens> calls = RandomCalls(model, config);
+  const std::vector<Tokens> calls =
+      Calls(config.sentences.empty() ? RandomSentences(model, config)
+                                     : config.sentences,
+            static_cast<size_t>(config.batch));
   std::vector<std::vector<double>> times(
       static_cast<size_t>(config.num_threads));
   SteadyClock::time_point begin;

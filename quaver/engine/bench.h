@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "quaver/engine/bert.h"
@@ -18,7 +19,10 @@ struct EncoderBenchConfig {
   // Where given, the tokens of each sentence instead: they come in this order,
   // `batch` a call, the last call what is left.
   std::vector<int> lengths;
-  // Timed calls of each thread, or rounds over `lengths`, after a tenth more.
+  // Or these sentences of ids, [CLS] and [SEP] included, in the same way.
+  std::vector<std::vector<int32_t>> sentences;
+  // Timed calls of each thread, or rounds over all sentences, after a tenth
+  // more.
   int num_iterations = 300;
 };
 
@@ -29,8 +33,9 @@ struct EncoderBenchResult {
   double sentences_per_s = 0;  // of all threads together
 };
 
-// Encodes seeded random tokens. InvalidArgument when a count is below 1 or
-// `tokens` exceeds the model's positions. Takes as long as it says.
+// Encodes `sentences`, or seeded random tokens. InvalidArgument when a count is
+// below 1, a sentence exceeds the model's positions or an id its vocabulary.
+// Takes as long as it says.
 absl::StatusOr<EncoderBenchResult> BenchEncoder(
     const BertModel& model, const EncoderBenchConfig& config);
 

@@ -304,5 +304,25 @@ TEST(BenchTest, TimesEveryThread) {
   EXPECT_EQ(BenchEncoder(*model, {.batch = 0}).status().code(), kInvalid);
 }
 
+TEST(BenchTest, EncodesSentencesThatAreGiven) {
+  const std::string folder = TestFolder();
+  TinyBert().WriteTo(folder);
+  const auto model = MustLoad(folder, BestKernels());
+  ASSERT_NE(model, nullptr);
+  EncoderBenchConfig config = {.batch = 2, .num_iterations = 1};
+  config.sentences = {{1, 2, 3}, {4}, {5, 6}};
+  const auto result = BenchEncoder(*model, config);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->tokens, 2);
+  config.sentences = {{1, TinyBert::kVocabulary}};
+  const auto refused = BenchEncoder(*model, config).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(refused.message().find("id 50"), std::string::npos) << refused;
+  for (const size_t length : {size_t{0}, size_t{41}}) {
+    config.sentences = {std::vector<int32_t>(length, 1)};
+    EXPECT_FALSE(BenchEncoder(*model, config).ok()) << length;
+  }
+}
+
 }  // namespace
 }  // namespace quaver

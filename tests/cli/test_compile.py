@@ -7,6 +7,7 @@ import pytest
 from .program import ROOT, run
 
 CORRECTOR = ROOT / "models/corrector"
+ENCODER = ROOT / "build/models/minilm"
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +188,49 @@ def test_inspect_predicts_and_measures(plan, times):
     assert b"measured now" in said and b"11 rows of each" in said
 
 
+def test_inspect_lists_all_steps_of_a_call(plan, times):
+    said, _ = run("inspect", plan, "--json", "--measure", "--rows", 3,
+                  "--timing-cache", times)
+    found = json.loads(said)
+    steps = found["steps"]
+    assert (sorted(one["name"] for one in steps if one["kind"] == "product")
+            == sorted(one["name"] for one in found["products"]))
+    names = [one["name"] for one in steps]
+    assert names[:5] == ["encoder.embedding", "encoder.embedding_norm",
+                         "encoder.0.qkv.input", "encoder.0.qkv",
+                         "encoder.0.attention"]
+    assert names[-3:] == ["output.input", "output", "output_summary"]
+    for one in steps:
+        assert one["rows"] == 3
+        has_kernel = one["kind"] != "embedding"
+        assert (one["kernel"] is not None) == has_kernel
+        assert (one["measured_us"] is not None) == has_kernel
+    for sum_of in ("predicted_us", "measured_us"):
+        assert found[sum_of] == pytest.approx(
+            sum(one[sum_of] or 0 for one in steps))
+    assert found["arena_bytes"] > 0
+    assert found["call_measured_us"] is None  # a corrector's has many shapes
+
+
+def test_inspect_times_an_encoders_call_as_a_whole():
+    said, _ = run("inspect", ENCODER, "--json", "--measure", "--rows", 5)
+    found = json.loads(said)
+    assert found["steps"][-1]["name"] == "pooling"
+    assert found["call_measured_us"] > 0
+    attention = [one for one in found["steps"]
+                 if one["name"] == "layers.0.attention"]
+    assert attention[0]["bytes"] == 0
+    assert attention[0]["predicted_us"] > 0  # fp32's peak was measured
+    said, _ = run("inspect", ENCODER, "--measure", "--rows", 5)
+    assert b"| layers.5.output_norm" in said and b"a whole call" in said
+    assert b"an instance's arena of" in said
+
+
+def test_inspect_refuses_more_rows_than_positions():
+    _, complained = run("inspect", CORRECTOR, "--rows", 129, expected=1)
+    assert "--rows 129: the model has 128 positions" in complained
+
+
 def test_verify_compares_every_product_with_fp32(tmp_path):
     said, _ = compile_quickly(tmp_path / "plan", "--verify", "--json")
     errors = json.loads(said)["verify"]
@@ -211,6 +255,22 @@ def test_verify_compares_every_product_with_fp32(tmp_path):
 def test_what_cannot_be_compiled_is_named(tmp_path, words, named):
     _, complained = run("compile", *words, "--out", tmp_path / "plan",
                         expected=1)
+    assert named in complained
+    assert not (tmp_path / "plan").exists()
+
+
+@pytest.mark.parametrize("scores, named", [
+    ([0, 5] * 14, "30 at least are needed"),
+    ([3] * 40, "have one score"),
+    ([0, "nan"] * 20, "'nan' is not a number"),
+])
+def test_pairs_that_judge_nothing_are_refused(tmp_path, scores, named):
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("score\tsentence1\tsentence2\n" + "".join(
+        f"{score}\ta song {i}\ta tune {i}\n"
+        for i, score in enumerate(scores)))
+    _, complained = run("compile", ENCODER, "--quality-data", pairs, "--out",
+                        tmp_path / "plan", expected=1)
     assert named in complained
     assert not (tmp_path / "plan").exists()
 
