@@ -47,7 +47,9 @@ HttpResponse Search(const HttpRequest& request, const SearchBar& bar,
   search.filter = parameters.FilterOf("filter");
   search.facets = parameters.Flag("facets");
   search.explain = parameters.Flag("explain");
-  search.correct = parameters.Choice("spell", {"auto", "off"}) == "auto";
+  const auto spell = parameters.Choice("spell", {"auto", "always", "off"});
+  search.correct = spell != "off";
+  search.gate = spell != "always";
   if (parameters.error()) return *parameters.error();
 
   search.call = call;
@@ -59,11 +61,12 @@ HttpResponse Search(const HttpRequest& request, const SearchBar& bar,
 
 HttpResponse Correct(const HttpRequest& request, const SearchBar& bar,
                      const CallOptions& call, const SearchMetrics& metrics) {
-  const Parameters parameters(request, {"q"});
+  Parameters parameters(request, {"q", "spell"});
+  const bool gate = parameters.Choice("spell", {"auto", "always"}) == "auto";
   if (parameters.error()) return *parameters.error();
   const Stopwatch stopwatch;
   const std::string& query = parameters.Text("q");
-  const auto correction = bar.Correct(query, {.call = call});
+  const auto correction = bar.Correct(query, {.gate = gate, .call = call});
   if (!correction.ok()) return SearchError(correction.status());
   metrics.Observe(*correction);
   return JsonResponse(

@@ -314,6 +314,18 @@ TEST_F(ProductTest, SpellingIsCorrectedUnlessItIsOff) {
           .is_null());
 }
 
+TEST_F(ProductTest, TheGateIsLeftOutWhereSpellingIsAlwaysAsked) {
+  const auto gated = [this](const std::string& spell) {
+    const Json search = Get("/v1/search?q=hey+jude" + spell, "SearchAnswer");
+    const Json correct = Get("/v1/correct?q=hey+jude" + spell, "CorrectAnswer");
+    EXPECT_EQ(search["correction"]["gated"], correct["gated"]);
+    return correct["gated"].get<bool>();
+  };
+  EXPECT_TRUE(gated(""));
+  EXPECT_TRUE(gated("&spell=auto"));
+  EXPECT_FALSE(gated("&spell=always"));
+}
+
 TEST_F(ProductTest, CorrectsWithoutASearch) {
   for (const char* query : {"hey+jude", "", "+hey%20jude+", "%FF%FE", "%00"}) {
     const Json answer =

@@ -1,5 +1,6 @@
 // quaver generate: what a BART answers to the lines of standard input.
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -31,6 +32,19 @@ struct GenerateOptions {
 };
 
 constexpr int kMaxBeams = 64;
+// Beyond it, lengths to this power leave a float's range.
+constexpr double kMaxLengthPenalty = 10;
+
+// Unlike CLI::Range, refuses a penalty that is not a number.
+std::string CheckLengthPenalty(const std::string& text) {
+  double penalty = 0;
+  if (CLI::detail::lexical_cast(text, penalty) &&
+      std::abs(penalty) <= kMaxLengthPenalty) {
+    return "";
+  }
+  return fmt::format("must be a number from {} to {}, not {}",
+                     -kMaxLengthPenalty, kMaxLengthPenalty, text);
+}
 
 // Of {"input_ids": [...]}, which needs no tokenizer.
 absl::StatusOr<std::vector<int32_t>> SourceOfIds(
@@ -202,7 +216,9 @@ void AddGenerateCommand(CLI::App& app, Action& action) {
       ->capture_default_str();
   command
       ->add_option("--length-penalty", options->beams.length_penalty,
-                   "Beams' scores are divided by length to this power")
+                   "Beams' scores are divided by length to this power, -10 to "
+                   "10")
+      ->check(CheckLengthPenalty)
       ->capture_default_str();
   command->add_flag("--early-stopping", options->early_stopping,
                     "End once as many answers as beams are whole");

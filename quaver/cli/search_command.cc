@@ -27,6 +27,7 @@ struct SearchOptions {
   bool explain = false;
   bool words_only = false;
   bool no_correct = false;
+  bool no_gate = false;
   std::vector<std::string> queries;
 };
 
@@ -99,7 +100,8 @@ absl::Status Search(const SearchOptions& options) {
   SearchRequest request{.limit = options.limit,
                         .explain = options.explain,
                         .meaning = !options.words_only,
-                        .correct = !options.no_correct};
+                        .correct = !options.no_correct,
+                        .gate = !options.no_gate};
   for (const std::string& name : options.types) {
     ASSIGN_OR_RETURN(request.types.emplace_back(), ParseEntityType(name));
   }
@@ -160,6 +162,8 @@ void AddSearchCommand(CLI::App& app, Action& action) {
                     "Do not search by meaning");
   command->add_flag("--no-correct", options->no_correct,
                     "Search for each query as it stands");
+  command->add_flag("--no-gate", options->no_gate,
+                    "Ask the model about what the index explains, too");
   command->add_option("QUERY", options->queries, "Each argument is one query");
   command->callback(
       [&action, options] { action = [options] { return Search(*options); }; });

@@ -65,6 +65,7 @@ struct Segment::Impl {
   std::vector<std::string_view> genre_names;
   std::array<uint32_t, kMaxDocumentTypes + 1> type_begins = {};
   std::unique_ptr<const LexicalIndex> lexical;
+  std::unique_ptr<const SoundTerms> sounds;
   std::unique_ptr<const VectorIndex> vectors;
 
   absl::Status ReadColumns();
@@ -132,6 +133,7 @@ absl::StatusOr<std::shared_ptr<const Segment>> Segment::FromArtifact(
       impl->lexical,
       LexicalIndex::Open(artifact, static_cast<uint32_t>(impl->types.size()),
                          kernels));
+  impl->sounds = std::make_unique<const SoundTerms>(*impl->lexical);
   if (HasVectorTensors(*artifact)) {
     ASSIGN_OR_RETURN(impl->vectors, VectorIndex::Open(artifact, kernels));
     ASSIGN_OR_RETURN(const auto items,
@@ -187,6 +189,7 @@ const std::vector<std::string_view>& Segment::genre_names() const {
   return impl_->genre_names;
 }
 const LexicalIndex& Segment::lexical() const { return *impl_->lexical; }
+const SoundTerms& Segment::sounds() const { return *impl_->sounds; }
 const VectorIndex* Segment::vectors() const { return impl_->vectors.get(); }
 
 }  // namespace quaver

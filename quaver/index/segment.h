@@ -19,6 +19,7 @@
 #include "quaver/base/status.h"
 #include "quaver/index/document.h"
 #include "quaver/index/lexical.h"
+#include "quaver/index/sound_terms.h"
 #include "quaver/index/vector.h"
 #include "quaver/kernels/kernels.h"
 
@@ -77,6 +78,8 @@ class Segment {
   const std::vector<std::string_view>& genre_names() const;
 
   const LexicalIndex& lexical() const;
+  // Its terms by sound, told from the terms when the segment is opened.
+  const SoundTerms& sounds() const;
   // Items are document numbers; null when the segment has no vectors.
   const VectorIndex* vectors() const;
 

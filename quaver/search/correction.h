@@ -31,7 +31,7 @@ struct CorrectionSpan {
 };
 
 struct CorrectionAlternative {
-  std::string text;       // in comparable form
+  std::string text;       // as Correction::text
   double confidence = 0;  // [0, 1], that this is what was meant
 };
 
@@ -44,8 +44,9 @@ struct WeighedReading {
 
 struct Correction {
   SpellingOutcome outcome = SpellingOutcome::kNone;
-  // What was probably meant, in comparable form: searched for when `applied`,
-  // asked about when not; the query as given for kNone.
+  // What was probably meant: words that are changed in comparable form, the
+  // others as typed. Searched for when `applied`, asked about when not; the
+  // query as given for kNone.
   std::string text;
   bool applied = false;
   double confidence = 0;              // [0, 1], that `text` is what was meant
@@ -70,8 +71,8 @@ struct CorrectOptions {
   bool dictionary = true;  // words near the catalogue's, joined, split
   bool catalogue = true;   // whole names near the query
   bool explain = false;    // fill in Correction::readings
-  // Told before the model is asked what will probably be meant, in comparable
-  // form; not told of a query that passes the gate.
+  // Told before the model is asked what will probably be meant, as
+  // Correction::text; not told of a query that passes the gate.
   std::function<void(const std::string& text)> guess;
   CallOptions call;  // the model is asked with it
 };

@@ -59,9 +59,9 @@ std::vector<Typed> KnownWords(const Snapshot& snapshot, const Query& query,
     const bool open = query.open && &word == &query.words.back();
     const bool is_known = WordDocuments(snapshot, word.text) >= kLeastKnown ||
                           (open && BeginsWord(snapshot, word.text));
-    known.push_back(insistence.IsQuoted(word.text) ? Typed::kFixed
-                    : is_known                     ? Typed::kKnown
-                                                   : Typed::kUnknown);
+    known.push_back(insistence.IsFixed(word.text) ? Typed::kFixed
+                    : is_known                    ? Typed::kKnown
+                                                  : Typed::kUnknown);
   }
   return known;
 }
@@ -154,6 +154,12 @@ absl::StatusOr<int> AddModelReadings(Servable& model, const CallOptions& call,
   return opinion.passes;
 }
 
+// A reading for people: as it was typed where it is the same.
+std::string TextOf(const Query& query, const Reading& reading) {
+  std::string text = ApplySpans(query.raw, DiffSpans(query.raw, reading.shown));
+  return Normalize(text) == reading.text ? text : reading.shown;
+}
+
 // The text with its last word finished as the nearest document has it.
 std::string Complete(const Query& query, const Snapshot& snapshot,
                      std::span<const Place> near, const Reading& reading) {
@@ -169,7 +175,12 @@ std::string Complete(const Query& query, const Snapshot& snapshot,
       break;
     }
   }
-  return completion == reading.shown ? "" : completion;
+  if (completion == reading.shown) return "";
+  if (!completion.starts_with(reading.shown)) return completion;
+  const std::string as_typed =
+      TextOf(query, reading) + completion.substr(reading.shown.size());
+  // "yester." does not go on with "day".
+  return Normalize(as_typed) == Normalize(completion) ? as_typed : completion;
 }
 
 // Whether the typed letters are spaced otherwise, into a word that no document
@@ -183,8 +194,10 @@ bool OnlyRegroups(const Query& query, const Snapshot& snapshot,
   });
 }
 
+// Signs alone ("†††") are no words.
 bool CanCorrect(const Query& query) {
-  return !query.words.empty() && query.words.size() < kMaxQueryWords &&
+  return !ComparableText(query.normalized).empty() &&
+         query.words.size() < kMaxQueryWords &&
          query.normalized.size() <= kMaxCorrectedBytes &&
          CodePointCount(query.squeezed) >= kMinCorrectedLetters;
 }
@@ -229,10 +242,12 @@ const Reading* Chosen(const std::vector<Reading>& readings,
 }
 
 // `asked_model`: without a model's opinion, only what a document explains is
-// applied: words that a small catalogue lacks are no mistakes.
-void Decide(const Query& query, const std::vector<Reading>& readings,
-            const std::vector<float>& shares, const Insistence& insistence,
-            bool asked_model, Correction& correction) {
+// applied: words that a small catalogue lacks are no mistakes. Returns what is
+// searched for.
+const Reading& Decide(const Query& query, const std::vector<Reading>& readings,
+                      const std::vector<float>& shares,
+                      const Insistence& insistence, bool asked_model,
+                      Correction& correction) {
   const std::vector<size_t> order = Order(shares);
   const Reading* chosen = Chosen(readings, order, shares);
   const auto share = [&](const Reading& reading) {
@@ -240,7 +255,7 @@ void Decide(const Query& query, const std::vector<Reading>& readings,
   };
   correction.confidence = share(chosen != nullptr ? *chosen : readings[0]);
   if (chosen != nullptr) {
-    correction.text = chosen->shown;
+    correction.text = TextOf(query, *chosen);
     correction.applied = chosen == &readings[order[0]] &&
                          share(*chosen) >= kApplied &&
                          (asked_model || chosen->proof.explained > 0.999f) &&
@@ -255,8 +270,9 @@ void Decide(const Query& query, const std::vector<Reading>& readings,
     if (shares[i] < kLeastAlternative) break;
     if (readings[i].typed || &readings[i] == chosen) continue;
     if (correction.alternatives.size() == kMaxAlternatives) break;
-    correction.alternatives.push_back({readings[i].shown, shares[i]});
+    correction.alternatives.push_back({TextOf(query, readings[i]), shares[i]});
   }
+  return correction.applied ? *chosen : readings[0];
 }
 
 }  // namespace
@@ -282,12 +298,12 @@ absl::StatusOr<Correction> Corrector::Correct(
     correction.completion = Complete(query, snapshot, near, all[0]);
     return correction;
   }
-  const Insistence insistence(query.raw);
+  const Insistence insistence(query.raw, snapshot);
   const std::vector<Typed> known = KnownWords(snapshot, query, insistence);
   if (options.catalogue) {
     AddNameReadings(query, snapshot, known, near, readings);
   }
-  if (options.guess) options.guess(all[all.size() > 1 ? 1 : 0].shown);
+  if (options.guess) options.guess(TextOf(query, all[all.size() > 1 ? 1 : 0]));
   if (options.dictionary) AddWordReadings(query, snapshot, readings);
   lap("correct_candidates");
   const bool ask_model = options.model && model_ != nullptr;
@@ -303,13 +319,9 @@ absl::StatusOr<Correction> Corrector::Correct(
   Prove(snapshot, near, query.open, all);
   const std::vector<float> shares = Probabilities(
       Weigh(query, snapshot, known, all, options.explain, correction));
-  Decide(query, all, shares, insistence, ask_model, correction);
-  const auto searched =
-      std::find_if(all.begin(), all.end(), [&](const Reading& reading) {
-        return correction.applied ? reading.shown == correction.text
-                                  : reading.typed;
-      });
-  correction.completion = Complete(query, snapshot, near, *searched);
+  const Reading& searched =
+      Decide(query, all, shares, insistence, ask_model, correction);
+  correction.completion = Complete(query, snapshot, near, searched);
   lap("correct_proof");
   return correction;
 }

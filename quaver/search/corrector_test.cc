@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "quaver/search/internal/insistence.h"
 #include "quaver/search/search_bar.h"
 #include "quaver/text/edit_distance.h"
 #include "quaver/text/normalize.h"
@@ -94,7 +95,10 @@ class CorrectorTest : public testing::Test {
                        {"The Mother We Share", "CHVRCHES"},
                        {"Tik Tok", "Ke$ha"},
                        {"†††", "†††"},
-                       {"人生のメリーゴーランド", "久石譲"}},
+                       {"人生のメリーゴーランド", "久石譲"},
+                       {"Photograph", "Ed Sheeran"},
+                       {"Photograph", "Nickelback"},
+                       {"Body & Blood", "clipping."}},
                       "a"),
          nullptr});
     snapshot_ = snapshot;
@@ -162,6 +166,10 @@ TEST_F(CorrectorTest, TheGatePassesWhatTheCatalogueExplains) {
   EXPECT_EQ(model_->calls, calls);
   EXPECT_FALSE(Correct("yesterday", {.gate = false}).gated);
   EXPECT_EQ(model_->calls, calls + 1);
+  ASSERT_TRUE(bar_->Search({.query = "yesterday"}).ok());
+  EXPECT_EQ(model_->calls, calls + 1);
+  ASSERT_TRUE(bar_->Search({.query = "yesterday", .gate = false}).ok());
+  EXPECT_EQ(model_->calls, calls + 2);
 }
 
 TEST_F(CorrectorTest, RareNamesStay) {
@@ -176,8 +184,48 @@ TEST_F(CorrectorTest, RareNamesStay) {
   }
 }
 
+TEST_F(CorrectorTest, NamesWithSignsStayBesideOtherWords) {
+  model_->answers = {"kesha tik tok", "clippin body and blood"};
+  for (const auto& [query, text] :
+       {std::pair("Ke$ha tik tokk ", "Ke$ha tik tok"),
+        std::pair("tik tokk KE$HA ", "tik tok KE$HA"),
+        std::pair("clipping. body blod ", "clipping. body blood")}) {
+    const Correction correction = Correct(query);
+    EXPECT_EQ(correction.text, text);
+    EXPECT_TRUE(correction.applied) << query;
+    EXPECT_EQ(correction.spans.size(), 1u) << query;
+    for (const auto& other : correction.alternatives) {
+      EXPECT_TRUE(Insistence(query, *snapshot_).Allows(Normalize(other.text)))
+          << other.text;
+    }
+  }
+  // Not in the catalogue.
+  model_->answers = {"sun no", "sun o yesterday"};
+  EXPECT_EQ(Correct("Sunn O)))").outcome, SpellingOutcome::kNone);
+  EXPECT_EQ(Correct("Sunn O))) yesterdy ").text, "Sunn O))) yesterday");
+}
+
+TEST_F(CorrectorTest, SignsAloneAreNotAskedAbout) {
+  const int calls = model_->calls;
+  EXPECT_EQ(Correct("†††† ‡‡‡").outcome, SpellingOutcome::kNone);
+  EXPECT_EQ(model_->calls, calls);
+}
+
+TEST_F(CorrectorTest, WordsAreFoundByTheirSound) {
+  model_->answers = {"fotograf"};
+  const auto texts = [this](const std::string& query) {
+    std::vector<std::string> texts;
+    for (const auto& reading : Correct(query, {.explain = true}).readings) {
+      texts.push_back(reading.text);
+    }
+    return texts;
+  };
+  EXPECT_THAT(texts("fotograf "), Contains("photograph"));
+  EXPECT_THAT(texts("fotograf"), Contains("photograph"));
+}
+
 TEST_F(CorrectorTest, WordsInQuotesStay) {
-  EXPECT_EQ(Correct("\"beetles\" yesterdy ").text, "beetles yesterday");
+  EXPECT_EQ(Correct("\"beetles\" yesterdy ").text, "\"beetles\" yesterday");
   EXPECT_FALSE(Correct("\"beetles yesterdy\"").applied);
 }
 

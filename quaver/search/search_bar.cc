@@ -384,7 +384,7 @@ absl::StatusOr<SearchResponse> SearchBar::Search(
   lap("retrieve");
   if (request.correct && !query.normalized.empty()) {
     RETURN_IF_ERROR(CheckStillWanted(request.call));
-    CorrectOptions options{.call = request.call};
+    CorrectOptions options{.gate = request.gate, .call = request.call};
     if (request.meaning) {
       options.guess = [&](const std::string& text) {
         // A query that stays is searched for as it was typed.

@@ -39,6 +39,7 @@ struct SearchRequest {
   bool explain = false;           // rank and score of each leg
   bool meaning = true;            // false: words alone, nothing is encoded
   bool correct = true;            // false: the query is meant as it stands
+  bool gate = true;               // false: as CorrectOptions::gate
   // The models are asked with it; what it points to outlives the search.
   CallOptions call;
 };

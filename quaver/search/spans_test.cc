@@ -37,5 +37,19 @@ TEST(SpansTest, OffsetsAreOfTheBytesTyped) {
               ElementsAre(CorrectionSpan{0, 8, "beyonce"}));
 }
 
+TEST(SpansTest, WordsThatAreNotChangedStayAsTyped) {
+  const auto mended = [](const char* raw, const char* text) {
+    return ApplySpans(raw, DiffSpans(raw, text));
+  };
+  EXPECT_EQ(mended("Ke$ha tik tokk", "ke ha tik tok"), "Ke$ha tik tok");
+  EXPECT_EQ(mended("††† bitchs  brew ", "bitches brew"), "††† bitches brew");
+  EXPECT_EQ(mended("Sunn O))) lyfe!", "sunn o life"), "Sunn O))) life");
+  EXPECT_EQ(mended("Beyoncé helo", "beyonce hey hello"), "Beyoncé hey hello");
+  EXPECT_EQ(mended("hey", "hey jude"), "hey jude");
+  EXPECT_EQ(mended("hey jude", "oh hey jude"), "oh hey jude");
+  EXPECT_EQ(mended("hey the jude", "hey jude"), "hey jude");
+  EXPECT_EQ(mended("", ""), "");
+}
+
 }  // namespace
 }  // namespace quaver

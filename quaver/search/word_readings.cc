@@ -24,6 +24,12 @@ constexpr size_t kMaxGuessedBytes = 32;
 // An edit is worth as much as a word ten times as frequent.
 constexpr float kEditCost = 1.0f;
 constexpr float kSoundDiscount = 0.5f;
+// Words that sound the same are near however they are written.
+constexpr float kMaxAlikeEdits = 1.0f;
+constexpr size_t kMaxAlike = 8;  // the most frequent ones of a segment
+// A known word may be meant for one that sounds the same and is so many times
+// as frequent: "nite" for "night".
+constexpr uint32_t kAlikeFarLikelier = 20;
 constexpr float kPairCost = 1.0f;
 
 // A text for words [begin, begin + take) of the query.
@@ -40,7 +46,20 @@ class WordReader {
   WordReader(const Snapshot& snapshot, const Query& query)
       : snapshot_(snapshot), query_(query) {}
 
+  // What a word of the query may be, cheapest first; a known one itself first.
   std::vector<Guess> Guesses(size_t i) const {
+    const QueryWord& word = query_.words[i];
+    const uint32_t documents = WordDocuments(snapshot_, word.text);
+    const bool begins = query_.open && i + 1 == query_.words.size() &&
+                        BeginsWord(snapshot_, word.text);
+    if (documents < kLeastKnown && !begins) return UnknownGuesses(i);
+    return KnownGuesses(word, documents);
+  }
+
+ private:
+  using Terms = std::map<std::string_view, uint32_t>;  // to their documents
+
+  std::vector<Guess> UnknownGuesses(size_t i) const {
     const QueryWord& word = query_.words[i];
     std::vector<Guess> guesses;
     AddNear(word, guesses);
@@ -51,17 +70,37 @@ class WordReader {
     return guesses;
   }
 
- private:
+  // The word itself and what sounds like it and is far more frequent; nothing
+  // when nothing is.
+  std::vector<Guess> KnownGuesses(const QueryWord& word,
+                                  uint32_t documents) const {
+    std::vector<Guess> guesses;
+    if (!CanGuess(word)) return guesses;
+    Terms alike;
+    AddAlike(word, alike);
+    std::erase_if(alike, [documents](const auto& term) {
+      return term.second / kAlikeFarLikelier < documents;
+    });
+    AddTerms(word, alike, guesses);
+    if (guesses.empty()) return guesses;
+    std::stable_sort(guesses.begin(), guesses.end(), Cheaper);
+    if (guesses.size() >= kMaxGuesses) guesses.resize(kMaxGuesses - 1);
+    guesses.insert(guesses.begin(), {word.text, 1, Rareness(documents)});
+    return guesses;
+  }
+
   float Rareness(uint32_t documents) const {
     return 6 - std::log10(1.0f + static_cast<float>(documents));
   }
 
+  bool CanGuess(const QueryWord& word) const {
+    return word.length >= kLeastLetters && word.text.size() <= kMaxGuessedBytes;
+  }
+
   void AddNear(const QueryWord& word, std::vector<Guess>& guesses) const {
-    if (word.length < kLeastLetters || word.text.size() > kMaxGuessedBytes) {
-      return;
-    }
+    if (!CanGuess(word)) return;
     const int max_edits = word.length < kTwoEdits ? 1 : 2;
-    std::map<std::string_view, uint32_t> near;
+    Terms near;
     for (const SnapshotSegment& part : snapshot_.segments) {
       const LexicalIndex& lexical = part.segment->lexical();
       for (const NearTerm& term : NearTerms(lexical, word.text, max_edits)) {
@@ -69,11 +108,30 @@ class WordReader {
             static_cast<uint32_t>(lexical.postings(term.term).docs.size());
       }
     }
+    AddAlike(word, near);
+    AddTerms(word, near, guesses);
+  }
+
+  void AddAlike(const QueryWord& word, Terms& terms) const {
+    for (const SnapshotSegment& part : snapshot_.segments) {
+      const LexicalIndex& lexical = part.segment->lexical();
+      for (const uint32_t id :
+           part.segment->sounds().Alike(word.text, kMaxAlike)) {
+        const std::string_view term = lexical.term(id);
+        terms.try_emplace(term, WordDocuments(snapshot_, term));
+      }
+    }
+  }
+
+  void AddTerms(const QueryWord& word, const Terms& terms,
+                std::vector<Guess>& guesses) const {
     const std::string sound = SoundForm(word.text);
-    for (const auto& [text, documents] : near) {
+    for (const auto& [text, documents] : terms) {
       if (documents < kLeastKnown || text == word.text) continue;
       float edits = KeyDistance(word.text, text);
-      if (SoundForm(text) == sound) edits *= kSoundDiscount;
+      if (SoundForm(text) == sound) {
+        edits = std::min(edits * kSoundDiscount, kMaxAlikeEdits);
+      }
       guesses.push_back(
           {std::string(text), 1, kEditCost * edits + Rareness(documents)});
     }
@@ -151,10 +209,6 @@ std::vector<std::string> ReadAsWords(const Snapshot& snapshot,
   std::vector<std::pair<float, std::pair<size_t, size_t>>> others;
   bool any = false;
   for (size_t i = 0; i < query.words.size(); ++i) {
-    const std::string& word = query.words[i].text;
-    const bool last = i + 1 == query.words.size();
-    if (WordDocuments(snapshot, word) >= kLeastKnown) continue;
-    if (last && query.open && BeginsWord(snapshot, word)) continue;
     guesses[i] = reader.Guesses(i);
     any = any || !guesses[i].empty();
     for (size_t g = 1; g < guesses[i].size(); ++g) {
@@ -163,7 +217,8 @@ std::vector<std::string> ReadAsWords(const Snapshot& snapshot,
   }
   std::vector<std::string> readings;
   if (!any || max_readings == 0) return readings;
-  readings.push_back(Write(query, guesses, query.words.size(), 0));
+  std::string first = Write(query, guesses, query.words.size(), 0);
+  if (first != query.normalized) readings.push_back(std::move(first));
   std::stable_sort(others.begin(), others.end());
   for (const auto& [cost, other] : others) {
     if (readings.size() == max_readings) break;

@@ -144,6 +144,16 @@ def test_spelling_is_corrected_unless_it_is_off(api):
     assert answer["correction"] is None
 
 
+def test_the_model_is_asked_always_where_the_query_says_so(api):
+    for spell, asks in (("auto", False), ("always", True)):
+        params = {"q": "yesterday", "spell": spell}
+        answer = api.call("GET", "/v1/correct", params=params)
+        correction = api.call("GET", "/v1/search", params=params)["correction"]
+        assert answer["gated"] == correction["gated"] == (not asks)
+        assert (answer["passes"] > 0) == (correction["passes"] > 0) == asks
+        assert answer["text"] == "yesterday"
+
+
 @pytest.mark.parametrize("query, text", [
     ("beetels yesterday", "beatles yesterday"), ("yesterday", "yesterday"),
     ("", ""), ("🎵 é \x00", None), ("x" * 5000, None)])

@@ -76,4 +76,23 @@ std::vector<CorrectionSpan> DiffSpans(std::string_view raw,
   return spans;
 }
 
+std::string ApplySpans(std::string_view raw,
+                       std::span<const CorrectionSpan> spans) {
+  std::string spaced;
+  size_t from = 0;
+  for (const CorrectionSpan& span : spans) {
+    spaced += raw.substr(from, span.begin - from);
+    const std::string_view around = span.begin == span.end ? " " : "";
+    spaced.append(around).append(span.text).append(around);
+    from = span.end;
+  }
+  spaced += raw.substr(from);
+  std::string text;
+  for (const std::string_view word : SplitWords(spaced)) {
+    if (!text.empty()) text += ' ';
+    text += word;
+  }
+  return text;
+}
+
 }  // namespace quaver

@@ -1,6 +1,8 @@
 // Which parts of a query a correction changes.
 #pragma once
 
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -12,5 +14,10 @@ namespace quaver {
 // words, aligned by word. A span without bytes is where a word was added.
 std::vector<CorrectionSpan> DiffSpans(std::string_view raw,
                                       std::string_view text);
+
+// `raw` with what its spans say in their places, all else as it was typed; one
+// space between words, none around them.
+std::string ApplySpans(std::string_view raw,
+                       std::span<const CorrectionSpan> spans);
 
 }  // namespace quaver
