@@ -62,12 +62,6 @@ GemmLimits MeasureLimits(const Kernels& kernels,
   return limits;
 }
 
-double PredictedUs(const Product& product, size_t M, const GemmLimits& limits) {
-  const double gops = limits.gops[static_cast<size_t>(product.precision)];
-  return 1e-3 * std::max(Operations(M, product.N, product.K) / gops,
-                         static_cast<double>(product.bytes) / limits.gbytes);
-}
-
 std::optional<double> PredictedUs(const CallStep& step,
                                   const GemmLimits& limits) {
   // Rounding's precision is that of its result; it has no operations.

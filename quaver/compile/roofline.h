@@ -1,7 +1,6 @@
-// What a machine's limits allow a product: the least time it can take.
+// What a machine's limits allow a step of a call: the least time it can take.
 #pragma once
 
-#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,11 +23,8 @@ std::optional<GemmLimits> LimitsOf(const TimingCache& cache,
 GemmLimits MeasureLimits(const Kernels& kernels,
                          const std::vector<Product>& products);
 
-// Of M rows: the longer of 2 M N K operations and reading the product's bytes.
-double PredictedUs(const Product& product, size_t M, const GemmLimits& limits);
-
-// The same of any step of a call; absent where it has neither operations, whose
-// limit is known, nor bytes to read.
+// The longer of a step's operations and of reading its bytes; absent where it
+// has neither operations, whose limit is known, nor bytes.
 std::optional<double> PredictedUs(const CallStep& step,
                                   const GemmLimits& limits);
 

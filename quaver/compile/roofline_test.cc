@@ -1,6 +1,8 @@
 // Tests of the least time that a machine allows.
 #include "quaver/compile/roofline.h"
 
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include "quaver/engine/tactics.h"
@@ -21,11 +23,14 @@ TEST(RooflineTest, TheLongerOfOperationsAndBytesCounts) {
   GemmLimits limits;
   limits.gops[static_cast<size_t>(Precision::kInt8)] = 1000;
   limits.gbytes = 50;
-  const Product product = Int8Product(1000, 1000);
-  // A million bytes at 50 a nanosecond; 2 million operations a row at 1000.
-  EXPECT_DOUBLE_EQ(PredictedUs(product, 1, limits), 20);
-  EXPECT_DOUBLE_EQ(PredictedUs(product, 10, limits), 20);
-  EXPECT_DOUBLE_EQ(PredictedUs(product, 100, limits), 200);
+  CallStep product;
+  product.precision = Precision::kInt8;
+  product.bytes = 1000000;  // at 50 a nanosecond
+  for (const auto& [operations, us] :
+       {std::pair<double, double>{2e6, 20}, {2e7, 20}, {2e8, 200}}) {
+    product.operations = operations;
+    EXPECT_DOUBLE_EQ(PredictedUs(product, limits).value(), us);
+  }
 }
 
 TEST(RooflineTest, AStepNeedsOperationsOrBytes) {

@@ -209,7 +209,7 @@ TEST(RowsOfLevelTest, AreBucketsOfGrowingNumber) {
 
 // The real measurement, as small as it can be.
 TEST(MeasureTacticsTest, TimesEveryWay) {
-  for (const Precision precision : {Precision::kFp32, Precision::kInt8}) {
+  for (const Precision precision : kPrecisions) {
     const auto us = MeasureTactics(BestKernels(), {3, 40, 70, precision}, 1);
     EXPECT_EQ(us.size(), TacticNames(BestKernels(), precision).size());
     for (const double one : us) EXPECT_GT(one, 0);

@@ -143,10 +143,10 @@ int CountGeneration(Generator& generator,
   std::vector<Generated> done;
   done.reserve(requests.size());
   const int before = num_allocations;
-  for (GenerationRequest& request : requests) {
+  for (size_t i = 0; i < requests.size(); ++i) {
     // Two at a time, so that they are at different steps.
-    while (generator.num_active() == 2) generator.Step(&done);
-    EXPECT_TRUE(generator.Add(std::move(request)).ok());
+    while (i - done.size() == 2) generator.Step(&done);
+    EXPECT_TRUE(generator.Add(std::move(requests[i])).ok());
     generator.Step(&done);
   }
   while (!generator.idle()) generator.Step(&done);

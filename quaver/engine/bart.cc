@@ -94,7 +94,6 @@ void BartWorkspace::Observe(const BartModel& model, ProductObserver observer) {
   buffers_->observer = std::move(names).Observer(std::move(observer));
 }
 
-size_t BartWorkspace::num_threads() const { return buffers_->team->size(); }
 size_t BartWorkspace::bytes() const { return buffers_->arena.bytes(); }
 
 size_t BartWorkspace::Bytes(const BartConfig& config, const Kernels& kernels,

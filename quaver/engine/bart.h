@@ -182,7 +182,6 @@ class BartWorkspace {
   // null ends it.
   void Observe(const BartModel& model, ProductObserver observer);
   size_t max_rows() const { return max_rows_; }
-  size_t num_threads() const;
   // What it took from the system, beside the threads' stacks, and what one of
   // that configuration takes.
   size_t bytes() const;

@@ -67,7 +67,7 @@ class Gemm {
       return;
     }
     if (precision == Precision::kBf16) {
-      kernels_.bf16.gemm(
+      kernels_.bf16.tactics[tactic].gemm(
           reinterpret_cast<const uint16_t*>(codes_),
           {reinterpret_cast<const uint16_t*>(weight), bias_, N, K}, nullptr, M,
           Epilogue::kBias, output_, N);

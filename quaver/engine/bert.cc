@@ -98,7 +98,6 @@ BertWorkspace::BertWorkspace(const BertModel& model, size_t max_tokens,
       buffers_(std::make_unique<Buffers>(
           SizesOf(model.config(), model.kernels(), max_tokens), team)) {}
 BertWorkspace::~BertWorkspace() = default;
-BertWorkspace::BertWorkspace(BertWorkspace&&) noexcept = default;
 
 void BertWorkspace::Observe(const BertModel& model, ProductObserver observer) {
   buffers_->observer = nullptr;
@@ -108,7 +107,6 @@ void BertWorkspace::Observe(const BertModel& model, ProductObserver observer) {
   buffers_->observer = std::move(names).Observer(std::move(observer));
 }
 
-size_t BertWorkspace::num_threads() const { return buffers_->team->size(); }
 size_t BertWorkspace::bytes() const { return buffers_->arena.bytes(); }
 
 size_t BertWorkspace::Bytes(const BertConfig& config, const Kernels& kernels,

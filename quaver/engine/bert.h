@@ -93,12 +93,10 @@ class BertWorkspace {
   BertWorkspace(const BertModel& model, size_t max_tokens,
                 const TeamConfig& team = {});
   ~BertWorkspace();
-  BertWorkspace(BertWorkspace&&) noexcept;
   // Of the products of calls to come, which are the model's it was made for;
   // null ends it.
   void Observe(const BertModel& model, ProductObserver observer);
   size_t max_tokens() const { return max_tokens_; }
-  size_t num_threads() const;
   // What it took from the system, beside the threads' stacks.
   size_t bytes() const;
   // What one of that configuration takes.

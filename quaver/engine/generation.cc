@@ -282,6 +282,5 @@ void Generator::Step(std::vector<Generated>* done) {
 }
 
 bool Generator::idle() const { return impl_->active.empty(); }
-size_t Generator::num_active() const { return impl_->active.size(); }
 
 }  // namespace quaver

@@ -121,7 +121,6 @@ class Generator {
   // alternatives: those that rows were too few for are left out.
   void Step(std::vector<Generated>* done);
   bool idle() const;
-  size_t num_active() const;
 
  private:
   struct Impl;

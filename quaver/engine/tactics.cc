@@ -105,7 +105,7 @@ bool ParseChoice(const std::string& choice,
 std::vector<std::string> TacticNames(const Kernels& kernels,
                                      Precision precision) {
   if (precision == Precision::kInt8) return NamesOf(kernels.int8.tactics);
-  if (precision == Precision::kBf16) return {kernels.name};
+  if (precision == Precision::kBf16) return NamesOf(kernels.bf16.tactics);
   return NamesOf(kernels.dense.tactics);
 }
 

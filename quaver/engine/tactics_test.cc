@@ -71,7 +71,8 @@ class TacticTableTest : public testing::TestWithParam<const Kernels*> {
 
   std::unique_ptr<const BertModel> Load(const std::string& path) const {
     const Precisions precisions{Precision::kInt8,
-                                {{"layers.0.up", Precision::kFp32}}};
+                                {{"layers.0.up", Precision::kFp32},
+                                 {"layers.0.down", Precision::kBf16}}};
     auto model = BertModel::Load(path, *GetParam(), precisions);
     EXPECT_TRUE(model.ok()) << model.status();
     return model.ok() ? *std::move(model) : nullptr;

@@ -162,7 +162,7 @@ TEST_P(TeamModelTest, EmbeddingsAreTheSame) {
   std::vector<float> wanted;
   for (int threads = 1; threads <= 3; ++threads) {
     BertWorkspace workspace(**model, ids.size(), Threads(threads));
-    ASSERT_EQ(workspace.num_threads(), static_cast<size_t>(threads));
+    ASSERT_EQ(TeamSize(Threads(threads)), threads);
     std::vector<float> found((offsets.size() - 1) * TinyBert::kWidth);
     (*model)->Encode({ids, offsets}, workspace, found);
     if (threads == 1) wanted = found;
@@ -193,7 +193,7 @@ std::vector<Generated> Answers(const BartModel& model, int threads) {
     request.alternatives = static_cast<int>(i % 4);
     QUAVER_CHECK(generator.Add(std::move(request)).ok());
     generator.Step(&done);
-    while (generator.num_active() == 3) generator.Step(&done);
+    while (i + 1 - done.size() == 3) generator.Step(&done);
   }
   while (!generator.idle()) generator.Step(&done);
   return done;

@@ -52,6 +52,21 @@ Bf16Pack PackBf16(const float* weight,  // [N, K]
                   const float* bias,    // [N]
                   size_t N, size_t K);
 
+// y = epilogue(x W^T + b); `y` may be `residual`, and `stride` floats lie
+// between the beginnings of their rows. kBiasGelu is dense.h's. Outputs from a
+// multiple of kBf16Columns on are a product of their own, with the same values.
+using Bf16Gemm =
+    void (*)(const uint16_t* rows,  // [M + kBf16SpareRows, Bf16Stride(K)]
+             const Bf16Weight& weight,
+             const float* residual,  // [M, N] or null
+             size_t M, Epilogue epilogue, float* y, size_t stride);  // [M, N]
+
+// A way to compute `gemm`.
+struct Bf16Tactic {
+  const char* name;  // of one way on all tables: "avx512.far"
+  Bf16Gemm gemm;
+};
+
 // Thread-safe, allocate nothing. A row does not depend on the others of a call.
 struct Bf16Kernels {
   // To the nearest, of two the even one; what is below 2^-126 to 0 of its sign,
@@ -59,14 +74,9 @@ struct Bf16Kernels {
   void (*round)(const float* x,  // [M, K]
                 size_t M, size_t K,
                 uint16_t* rows);  // [M, Bf16Stride(K)], 64-aligned, 0 beyond K
-  // y = epilogue(x W^T + b); `y` may be `residual`, and `stride` floats lie
-  // between the beginnings of their rows. kBiasGelu is dense.h's. Outputs from
-  // a multiple of kBf16Columns on are a product of their own, with the same
-  // values.
-  void (*gemm)(const uint16_t* rows,  // [M + kBf16SpareRows, Bf16Stride(K)]
-               const Bf16Weight& weight,
-               const float* residual,  // [M, N] or null
-               size_t M, Epilogue epilogue, float* y, size_t stride);  // [M, N]
+  Bf16Gemm gemm;
+  // `gemm` first, then others that give the same bits; null after the last.
+  Bf16Tactic tactics[kMaxTactics];
 };
 
 }  // namespace quaver

@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -16,34 +15,20 @@
 #include "quaver/base/hash.h"
 #include "quaver/kernels/guarded.h"
 #include "quaver/kernels/kernels.h"
+#include "quaver/kernels/product_case.h"
 
 namespace quaver {
 namespace {
-
-std::vector<float> RandomFloats(size_t count, uint64_t seed) {
-  Random random(seed);
-  std::vector<float> values(count);
-  for (float& value : values) value = static_cast<float>(random.Normal());
-  return values;
-}
 
 float ToFloat(uint16_t half) {
   return std::bit_cast<float>(uint32_t{half} << 16);
 }
 
-struct Bf16Case {
-  size_t M, N, K;
-  std::vector<float> x, weight, bias, residual;
+struct Bf16Case : ProductCase {
   Bf16Pack pack;
 
   Bf16Case(size_t rows, size_t outputs, size_t inputs)
-      : M(rows),
-        N(outputs),
-        K(inputs),
-        x(RandomFloats(M * K, 1)),
-        weight(RandomFloats(N * K, 2)),
-        bias(RandomFloats(N, 3)),
-        residual(RandomFloats(M * N, 4)),
+      : ProductCase{rows, outputs, inputs},
         pack(PackBf16(weight.data(), bias.data(), N, K)) {}
 
   std::vector<uint16_t> Round(const Bf16Kernels& kernels) const {
@@ -68,19 +53,10 @@ struct Bf16Case {
   // slopes below 1.13, and gelu's own error of 1e-6. Rounding makes magnitudes
   // greater by 2^-7 at most.
   float Tolerance(size_t m, size_t n) const {
-    float magnitude = std::fabs(bias[n]) + std::fabs(residual[m * N + n]);
-    for (size_t k = 0; k < K; ++k) {
-      magnitude += 1.01f * std::fabs(x[m * K + k] * weight[n * K + k]);
-    }
-    return 1e-6f + 2.26f * static_cast<float>(K + 4) * 0x1p-24f * magnitude;
+    return 1e-6f +
+           2.26f * static_cast<float>(K + 4) * 0x1.02p-24f * Magnitude(m, n);
   }
 };
-
-template <typename T>
-bool SameBits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() &&
-         std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
-}
 
 class Bf16Test : public testing::TestWithParam<const Kernels*> {
  protected:
@@ -101,19 +77,9 @@ class Bf16Test : public testing::TestWithParam<const Kernels*> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Isa, Bf16Test,
-                         testing::ValuesIn(AvailableKernels().begin(),
-                                           AvailableKernels().end()),
-                         [](const auto& info) {
-                           return std::string(info.param->name);
-                         });
-
-constexpr Epilogue kEpilogues[] = {Epilogue::kBias, Epilogue::kBiasGelu,
-                                   Epilogue::kBiasResidual};
+INSTANTIATE_TEST_SUITE_P(Isa, Bf16Test, EveryTable(), TableName);
 
 TEST_P(Bf16Test, IsNearScalarOverAwkwardSizes) {
-  constexpr size_t kAwkward[] = {1,  3,  7,  8,  9,  15, 16, 17,
-                                 31, 32, 33, 63, 65, 96, 130};
   for (const size_t M : kAwkward) {
     for (const size_t N : kAwkward) {
       const size_t K = kAwkward[(M + 2 * N) % std::size(kAwkward)];
@@ -136,17 +102,15 @@ TEST_P(Bf16Test, IsNearScalarOnManyRows) {
 }
 
 TEST_P(Bf16Test, ARowDoesNotDependOnOthers) {
-  constexpr size_t kRows = 70;
-  const Bf16Case all(kRows, 40, 70);
-  for (const Epilogue epilogue : kEpilogues) {
-    std::vector<float> wanted = all.Run(bf16(), epilogue);
-    for (size_t M = kRows - 1; M >= 1; --M) {
-      Bf16Case few = all;
-      few.M = M;
-      few.x.resize(M * all.K);
-      few.residual.resize(M * all.N);
-      wanted.resize(M * all.N);
-      EXPECT_TRUE(SameBits(few.Run(bf16(), epilogue), wanted))
+  // Inputs of more than one part, rows of more than few blocks.
+  for (const auto& [rows, inputs] :
+       {std::pair<size_t, size_t>{70, 70}, {140, 450}}) {
+    Bf16Case some(rows, 40, inputs);
+    std::vector<float> wanted = some.Run(bf16(), Epilogue::kBiasResidual);
+    for (size_t M = rows - 1; M >= 1; M -= M > 40 ? 3 : 1) {
+      some.Shorten(M);
+      wanted.resize(M * some.N);
+      EXPECT_TRUE(SameBits(some.Run(bf16(), Epilogue::kBiasResidual), wanted))
           << "of " << M << " rows";
     }
   }
@@ -190,22 +154,14 @@ TEST_P(Bf16Test, ProductsAreNearThoseOfFloats) {
 }
 
 TEST_P(Bf16Test, GeluIsWithinAMillionth) {
-  constexpr size_t kCount = 32 * 750;  // over [-12, 12]
-  std::vector<float> bias(kCount);
-  for (size_t n = 0; n < kCount; ++n) {
-    bias[n] = -12.0f + 0.001f * static_cast<float>(n);
-  }
-  const std::vector<float> weight(kCount, 0.0f);
-  const Bf16Pack pack = PackBf16(weight.data(), bias.data(), kCount, 1);
+  const std::vector<float> x = GeluInputs(), weight(x.size());
+  const Bf16Pack pack = PackBf16(weight.data(), x.data(), x.size(), 1);
   const Guarded halves(pack.halves);
   const Guarded<uint16_t> rows((1 + kBf16SpareRows) * Bf16Stride(1));
-  std::vector<float> y(kCount);
-  bf16().gemm(rows.get(), {halves.get(), pack.bias.data(), kCount, 1}, nullptr,
-              1, Epilogue::kBiasGelu, y.data(), kCount);
-  for (size_t n = 0; n < kCount; ++n) {
-    const double exact = 0.5 * bias[n] * (1 + std::erf(bias[n] * M_SQRT1_2));
-    ASSERT_NEAR(y[n], exact, 1e-6) << "gelu of " << bias[n];
-  }
+  std::vector<float> y(x.size());
+  bf16().gemm(rows.get(), {halves.get(), pack.bias.data(), x.size(), 1},
+              nullptr, 1, Epilogue::kBiasGelu, y.data(), x.size());
+  ExpectGelu(x, y, 1e-6);
 }
 
 TEST_P(Bf16Test, RoundsToTheNearestAndToEven) {

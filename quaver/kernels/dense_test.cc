@@ -6,40 +6,20 @@
 #include <cmath>
 #include <cstddef>
 #include <cstring>
-#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "quaver/base/hash.h"
 #include "quaver/kernels/guarded.h"
 #include "quaver/kernels/kernels.h"
+#include "quaver/kernels/product_case.h"
 
 namespace quaver {
 namespace {
 
 constexpr float kSingleEpsilon = 0x1.0p-24f;
 
-std::vector<float> RandomFloats(size_t count, uint64_t seed) {
-  Random random(seed);
-  std::vector<float> values(count);
-  for (float& value : values) value = static_cast<float>(random.Normal());
-  return values;
-}
-
-struct GemmCase {
-  size_t M, N, K;
-  std::vector<float> x, weight, bias, residual;
-
-  GemmCase(size_t rows, size_t outputs, size_t inputs)
-      : M(rows),
-        N(outputs),
-        K(inputs),
-        x(RandomFloats(M * K, 1)),
-        weight(RandomFloats(N * K, 2)),
-        bias(RandomFloats(N, 3)),
-        residual(RandomFloats(M * N, 4)) {}
-
+struct GemmCase : ProductCase {
   std::vector<float> Run(const DenseKernels& dense, Epilogue epilogue) const {
     const Guarded<float> packed(dense.packed_size(N, K));
     dense.pack(Guarded(weight).get(), N, K, packed.get());
@@ -53,12 +33,8 @@ struct GemmCase {
   // 2 K eps sum |x w|; the epilogues have slopes below 1.13 and add two
   // roundings, and gelu has an error of its own of 1e-6.
   float Tolerance(size_t m, size_t n) const {
-    float magnitude = std::fabs(bias[n]) + std::fabs(residual[m * N + n]);
-    for (size_t k = 0; k < K; ++k) {
-      magnitude += std::fabs(x[m * K + k] * weight[n * K + k]);
-    }
     return 1e-6f +
-           2.26f * static_cast<float>(K + 2) * kSingleEpsilon * magnitude;
+           2.26f * static_cast<float>(K + 2) * kSingleEpsilon * Magnitude(m, n);
   }
 };
 
@@ -70,16 +46,7 @@ class DenseTest : public testing::TestWithParam<const Kernels*> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Isa, DenseTest,
-                         testing::ValuesIn(AvailableKernels().begin(),
-                                           AvailableKernels().end()),
-                         [](const auto& info) {
-                           return std::string(info.param->name);
-                         });
-
-constexpr size_t kAwkward[] = {1, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 65};
-constexpr Epilogue kEpilogues[] = {Epilogue::kBias, Epilogue::kBiasGelu,
-                                   Epilogue::kBiasResidual};
+INSTANTIATE_TEST_SUITE_P(Isa, DenseTest, EveryTable(), TableName);
 
 void ExpectEqualProducts(const DenseKernels& dense, const DenseKernels& scalar,
                          const GemmCase& test, Epilogue epilogue) {
@@ -100,18 +67,18 @@ TEST_P(DenseTest, GemmEqualsScalar) {
   for (const size_t M : kAwkward) {
     for (const size_t N : kAwkward) {
       const size_t K = kAwkward[(M + 2 * N) % std::size(kAwkward)];
-      const GemmCase test(M, N, K);
+      const GemmCase test{{M, N, K}};
       for (const Epilogue epilogue : kEpilogues) {
         ExpectEqualProducts(dense(), scalar(), test, epilogue);
       }
     }
   }
-  ExpectEqualProducts(dense(), scalar(), GemmCase(11, 96, 1536),
+  ExpectEqualProducts(dense(), scalar(), GemmCase{{11, 96, 1536}},
                       Epilogue::kBias);
 }
 
 TEST_P(DenseTest, GemmMayWriteOverItsResidual) {
-  const GemmCase test(17, 40, 33);
+  const GemmCase test{{17, 40, 33}};
   const Guarded<float> packed(dense().packed_size(test.N, test.K));
   dense().pack(test.weight.data(), test.N, test.K, packed.get());
   std::vector<float> y = test.residual;
@@ -121,14 +88,12 @@ TEST_P(DenseTest, GemmMayWriteOverItsResidual) {
 }
 
 TEST_P(DenseTest, GemmRowsAreInvariant) {
-  const GemmCase all(64, 70, 129);
+  const GemmCase all{{64, 70, 129}};
   for (const Epilogue epilogue : kEpilogues) {
     const std::vector<float> wanted = all.Run(dense(), epilogue);
     for (size_t M = 1; M <= 64; ++M) {
       GemmCase some = all;
-      some.M = M;
-      some.x.resize(M * all.K);
-      some.residual.resize(M * all.N);
+      some.Shorten(M);
       const std::vector<float> found = some.Run(dense(), epilogue);
       ASSERT_EQ(std::memcmp(found.data(), wanted.data(),
                             found.size() * sizeof(float)),
@@ -139,7 +104,7 @@ TEST_P(DenseTest, GemmRowsAreInvariant) {
 }
 
 TEST_P(DenseTest, GemmMayBeComputedColumnByColumn) {
-  const GemmCase test(13, 70, 33);
+  const GemmCase test{{13, 70, 33}};
   const size_t columns = dense().panel_columns;
   const size_t stride = test.N + 5;
   const Guarded<float> packed(dense().packed_size(test.N, test.K));
@@ -169,23 +134,16 @@ TEST_P(DenseTest, GemmMayBeComputedColumnByColumn) {
 }
 
 TEST_P(DenseTest, GeluIsWithinAMillionth) {
-  // x as the bias of a product with zero weights: gelu of any chosen number.
-  constexpr size_t N = 24 * 1024 + 1;
-  std::vector<float> x(N);
-  for (size_t i = 0; i < N; ++i) {
-    x[i] = (static_cast<float>(i) - 12 * 1024) / 1024;  // [-12, 12]
-  }
+  const std::vector<float> x = GeluInputs();
+  const size_t N = x.size();
   const Guarded<float> packed(dense().packed_size(N, 1));
   dense().pack(std::vector<float>(N).data(), N, 1, packed.get());
   const float zero = 0;
   std::vector<float> y(N);
   dense().gemm(&zero, packed.get(), x.data(), nullptr, 1, N, 1,
                Epilogue::kBiasGelu, y.data(), N);
-  for (size_t i = 0; i < N; ++i) {
-    const double exact = 0.5 * x[i] * (1 + std::erf(x[i] / std::sqrt(2.0)));
-    // fp32 rounds a result of up to 12 by half of 2^-20, 4.8e-7.
-    ASSERT_NEAR(y[i], exact, 1e-6) << x[i];
-  }
+  // fp32 rounds a result of up to 12 by half of 2^-20, 4.8e-7.
+  ExpectGelu(x, y, 1e-6);
 }
 
 TEST_P(DenseTest, LayerNormEqualsScalar) {

@@ -3,27 +3,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
-#include <string>
 #include <vector>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "quaver/base/hash.h"
 #include "quaver/kernels/guarded.h"
 #include "quaver/kernels/kernels.h"
+#include "quaver/kernels/product_case.h"
 
 namespace quaver {
 namespace {
-
-std::vector<float> RandomFloats(size_t count, uint64_t seed) {
-  Random random(seed);
-  std::vector<float> values(count);
-  for (float& value : values) value = static_cast<float>(random.Normal());
-  return values;
-}
 
 // Activations as gelu leaves them, and rows that are special.
 std::vector<float> Activations(size_t M, size_t K) {
@@ -39,19 +30,11 @@ std::vector<float> Activations(size_t M, size_t K) {
   return x;
 }
 
-struct Product {
-  size_t M, N, K;
-  std::vector<float> x, weight, bias, residual;
+struct Product : ProductCase {
   Int8Pack pack;
 
   Product(size_t rows, size_t outputs, size_t inputs)
-      : M(rows),
-        N(outputs),
-        K(inputs),
-        x(Activations(M, K)),
-        weight(RandomFloats(N * K, 2)),
-        bias(RandomFloats(N, 3)),
-        residual(RandomFloats(M * N, 4)),
+      : ProductCase{rows, outputs, inputs, Activations(rows, inputs)},
         pack(PackInt8(weight.data(), bias.data(), N, K)) {}
 
   struct Result {
@@ -77,12 +60,6 @@ struct Product {
   }
 };
 
-template <typename T>
-bool SameBits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() &&
-         std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
-}
-
 class Int8Test : public testing::TestWithParam<const Kernels*> {
  protected:
   const Int8Kernels& int8() const { return GetParam()->int8; }
@@ -100,19 +77,9 @@ class Int8Test : public testing::TestWithParam<const Kernels*> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Isa, Int8Test,
-                         testing::ValuesIn(AvailableKernels().begin(),
-                                           AvailableKernels().end()),
-                         [](const auto& info) {
-                           return std::string(info.param->name);
-                         });
-
-constexpr Epilogue kEpilogues[] = {Epilogue::kBias, Epilogue::kBiasGelu,
-                                   Epilogue::kBiasResidual};
+INSTANTIATE_TEST_SUITE_P(Isa, Int8Test, EveryTable(), TableName);
 
 TEST_P(Int8Test, EqualsScalarOverAwkwardSizes) {
-  constexpr size_t kAwkward[] = {1,  3,  7,  8,  9,  15, 16, 17,
-                                 31, 32, 33, 63, 65, 96, 130};
   for (const size_t M : kAwkward) {
     for (const size_t N : kAwkward) {
       const size_t K = kAwkward[(M + 2 * N) % std::size(kAwkward)];
@@ -140,9 +107,7 @@ TEST_P(Int8Test, ARowDoesNotDependOnOthers) {
   const Product::Result wanted = all.Run(int8(), Epilogue::kBiasGelu);
   for (size_t M = 1; M < kRows; ++M) {
     Product few = all;
-    few.M = M;
-    few.x.resize(M * all.K);
-    few.residual.resize(M * all.N);
+    few.Shorten(M);
     const Product::Result found = few.Run(int8(), Epilogue::kBiasGelu);
     EXPECT_TRUE(std::equal(found.y.begin(), found.y.end(), wanted.y.begin()))
         << "of " << M << " rows";
@@ -253,25 +218,18 @@ TEST_P(Int8Test, ColumnsMayBeComputedPanelByPanel) {
 }
 
 TEST_P(Int8Test, GeluIsWithinATenThousandth) {
-  constexpr size_t kCount = 32 * 750;  // over [-12, 12]
-  std::vector<float> bias(kCount);
-  for (size_t n = 0; n < kCount; ++n) {
-    bias[n] = -12.0f + 0.001f * static_cast<float>(n);
-  }
-  const std::vector<float> weight(kCount, 0.0f);
-  const Int8Pack pack = PackInt8(weight.data(), bias.data(), kCount, 1);
+  const std::vector<float> x = GeluInputs(), weight(x.size());
+  const Int8Pack pack = PackInt8(weight.data(), x.data(), x.size(), 1);
   const Guarded packed(pack.codes);
   const Guarded scales(pack.scales), sums(pack.sums), biases(pack.bias);
   const Guarded<uint8_t> codes((1 + kInt8SpareRows) * Int8Stride(1));
   const Int8Row row{0, 0};
-  std::vector<float> y(kCount);
-  int8().gemm(codes.get(), &row,
-              {packed.get(), scales.get(), sums.get(), biases.get(), kCount, 1},
-              nullptr, 1, Epilogue::kBiasGelu, y.data(), kCount);
-  for (size_t n = 0; n < kCount; ++n) {
-    const double exact = 0.5 * bias[n] * (1 + std::erf(bias[n] * M_SQRT1_2));
-    ASSERT_NEAR(y[n], exact, 1e-4) << "gelu of " << bias[n];
-  }
+  std::vector<float> y(x.size());
+  int8().gemm(
+      codes.get(), &row,
+      {packed.get(), scales.get(), sums.get(), biases.get(), x.size(), 1},
+      nullptr, 1, Epilogue::kBiasGelu, y.data(), x.size());
+  ExpectGelu(x, y, 1e-4);
 }
 
 TEST_P(Int8Test, ARangeMayBeGiven) {

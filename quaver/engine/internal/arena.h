@@ -21,8 +21,6 @@ class FloatArena {
   // whole huge pages.
   static size_t Bytes(size_t floats);
   size_t bytes() const { return Bytes(size_); }
-  // Whether all of it was taken.
-  bool full() const { return used_ == size_; }
   // REQUIRES: the rounded sum of what was taken fits. Not zeroed.
   float* Take(size_t floats);
 

@@ -99,7 +99,8 @@ void LayerPass::Multiply(const Linear& linear, const float* x, size_t begin,
     const Bf16Weight& all = linear.bf16;
     const Bf16Weight part{all.halves + begin * Bf16Stride(all.K),
                           all.bias + begin, end - begin, all.K};
-    kernels.bf16.gemm(Halves(buffers), part, residual, M, epilogue, y, stride);
+    kernels.bf16.tactics[tactic].gemm(Halves(buffers), part, residual, M,
+                                      epilogue, y, stride);
     return;
   }
   if (linear.precision == Precision::kInt8) {

@@ -16,21 +16,51 @@ static_assert(kBf16Columns == kTileOutputs);
 static_assert(kBf16Inputs * sizeof(uint16_t) == kTileBytes);
 static_assert(kBf16SpareRows >= kTileSpareRows);
 
-void GemmByTiles(const uint16_t* rows, const Bf16Weight& weight,
-                 const float* residual, size_t M, Epilogue epilogue, float* y,
-                 size_t y_stride) {
+TileOperands OperandsOf(const Bf16Product& product) {
+  const Bf16Weight& weight = product.weight;
+  return {reinterpret_cast<const uint8_t*>(product.rows),
+          reinterpret_cast<const uint8_t*>(weight.halves),
+          Bf16Stride(weight.K) * sizeof(uint16_t), weight.N};
+}
+
+void GemmWhole(const uint16_t* rows, const Bf16Weight& weight,
+               const float* residual, size_t M, Epilogue epilogue, float* y,
+               size_t y_stride) {
   const Bf16Product product{rows, weight, residual, epilogue, y, y_stride};
   MultiplyTiles<float>(
-      {reinterpret_cast<const uint8_t*>(rows),
-       reinterpret_cast<const uint8_t*>(weight.halves),
-       Bf16Stride(weight.K) * sizeof(uint16_t), weight.N},
-      M, [&](size_t row, size_t count, size_t column, const float* sums) {
+      OperandsOf(product), M,
+      [&](size_t row, size_t count, size_t column, const float* sums) {
         Finish(product, row, count, column, kBf16Columns, sums);
       });
 }
 
+template <TileParts kParts>
+void GemmByParts(const uint16_t* rows, const Bf16Weight& weight,
+                 const float* residual, size_t M, Epilogue epilogue, float* y,
+                 size_t y_stride) {
+  const Bf16Product product{rows, weight, residual, epilogue, y, y_stride};
+  MultiplyTilesByParts<float, kParts>(
+      OperandsOf(product), M,
+      [&](size_t row, size_t count, size_t column, const float* sums) {
+        Finish(product, row, count, column, kBf16Columns, sums);
+      });
+}
+
+// Up to 128 rows parts are faster by 3 to 20 %; above it depends on the shape.
+void GemmByRows(const uint16_t* rows, const Bf16Weight& weight,
+                const float* residual, size_t M, Epilogue epilogue, float* y,
+                size_t y_stride) {
+  constexpr size_t kFewRows = 128;
+  const Bf16Gemm gemm = M <= kFewRows ? GemmByParts<kShortParts> : GemmWhole;
+  gemm(rows, weight, residual, M, epilogue, y, y_stride);
+}
+
 }  // namespace
 
-const Bf16Kernels kBf16Amx = {Round, GemmByTiles};
+const Bf16Kernels kBf16Amx = {Round,
+                              GemmByRows,
+                              {{"amx", GemmByRows},
+                               {"amx.short", GemmByParts<kShortParts>},
+                               {"amx.long", GemmByParts<kLongParts>}}};
 
 }  // namespace quaver

@@ -63,6 +63,7 @@ constexpr size_t kTileRows = 4;
 
 namespace quaver {
 
-const Bf16Kernels kBf16Avx2 = {Round, Gemm};
+const Bf16Kernels kBf16Avx2 = {
+    Round, Gemm, {{"avx2", Gemm}, {"avx2.far", GemmFar}}};
 
 }  // namespace quaver

@@ -59,6 +59,7 @@ constexpr size_t kTileRows = 12;
 
 namespace quaver {
 
-const Bf16Kernels kBf16Avx512 = {Round, Gemm};
+const Bf16Kernels kBf16Avx512 = {
+    Round, Gemm, {{"avx512", Gemm}, {"avx512.far", GemmFar}}};
 
 }  // namespace quaver

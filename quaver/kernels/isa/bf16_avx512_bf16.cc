@@ -6,6 +6,7 @@
 
 namespace quaver {
 
-const Bf16Kernels kBf16Avx512Bf16 = {Round, Gemm};
+const Bf16Kernels kBf16Avx512Bf16 = {
+    Round, Gemm, {{"avx512_bf16", Gemm}, {"avx512_bf16.far", GemmFar}}};
 
 }  // namespace quaver

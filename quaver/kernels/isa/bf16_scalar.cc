@@ -62,6 +62,6 @@ void Gemm(const uint16_t* rows, const Bf16Weight& weight, const float* residual,
 
 }  // namespace
 
-const Bf16Kernels kBf16Scalar = {Round, Gemm};
+const Bf16Kernels kBf16Scalar = {Round, Gemm, {{"scalar", Gemm}}};
 
 }  // namespace quaver

@@ -24,7 +24,9 @@ constexpr size_t kLanes = Vec::kLanes;
 // A tile is two vectors of outputs wide: a panel or half of one.
 constexpr size_t kColumns = 2 * kLanes;
 constexpr size_t kPanelStep = 2 * kBf16Columns;  // halves of two inputs
-constexpr size_t kPrefetchHalvesAhead = 2048 / sizeof(uint16_t);
+// How far ahead of the products weights are asked for. Few rows pass over a
+// weight faster than memory answers: the far one is for them.
+constexpr size_t kAhead = 2048 / sizeof(uint16_t), kFarAhead = 4 * kAhead;
 
 void Round(const float* x, size_t M, size_t K, uint16_t* rows) {
   const size_t stride = Bf16Stride(K);
@@ -68,7 +70,7 @@ struct Bf16Product {
 }
 
 // `Rows` rows from `row` on times the outputs from `column` on.
-template <int Rows>
+template <size_t Ahead, int Rows>
 void Tile(const Bf16Product& product, size_t row, size_t column) {
   const size_t stride = Bf16Stride(product.weight.K);
   const uint16_t* panel = product.weight.halves +
@@ -79,8 +81,8 @@ void Tile(const Bf16Product& product, size_t row, size_t column) {
   QUAVER_UNROLL
   for (int r = 0; r < Rows; ++r) sums[r][0] = sums[r][1] = Vec::Zero();
   for (size_t k = 0; k < stride; k += 2, panel += kPanelStep) {
-    Pairs::Prefetch(panel + kPrefetchHalvesAhead);
-    if (kLanes == 16) Pairs::Prefetch(panel + kPrefetchHalvesAhead + 32);
+    Pairs::Prefetch(panel + Ahead);
+    if (kLanes == 16) Pairs::Prefetch(panel + Ahead + 32);
     const Pairs::Weights w0 = Pairs::LoadWeights(panel);
     const Pairs::Weights w1 = Pairs::LoadWeights(panel + 2 * kLanes);
     QUAVER_UNROLL
@@ -101,31 +103,34 @@ void Tile(const Bf16Product& product, size_t row, size_t column) {
 
 using TileFunction = void (*)(const Bf16Product&, size_t row, size_t column);
 
-template <int... Rows>
+template <size_t Ahead, int... Rows>
 struct TileList {
-  static constexpr TileFunction kTiles[] = {Tile<Rows + 1>...};
+  static constexpr TileFunction kTiles[] = {Tile<Ahead, Rows + 1>...};
 };
-template <int Count, int... Rows>
-struct MakeTiles : MakeTiles<Count - 1, Count - 1, Rows...> {};
-template <int... Rows>
-struct MakeTiles<0, Rows...> : TileList<Rows...> {};
-using Tiles = MakeTiles<kTileRows>;
+template <size_t Ahead, int Count, int... Rows>
+struct MakeTiles : MakeTiles<Ahead, Count - 1, Count - 1, Rows...> {};
+template <size_t Ahead, int... Rows>
+struct MakeTiles<Ahead, 0, Rows...> : TileList<Ahead, Rows...> {};
 
 // Panels outside, rows inside: a panel comes from memory once. AMX does not
 // use it.
-[[maybe_unused]] void Gemm(const uint16_t* rows, const Bf16Weight& weight,
-                           const float* residual, size_t M, Epilogue epilogue,
-                           float* y, size_t y_stride) {
+template <size_t Ahead>
+void GemmAhead(const uint16_t* rows, const Bf16Weight& weight,
+               const float* residual, size_t M, Epilogue epilogue, float* y,
+               size_t y_stride) {
   const Bf16Product product{rows, weight, residual, epilogue, y, y_stride};
   const size_t num_blocks = (M + kTileRows - 1) / kTileRows;
   for (size_t column = 0; column < weight.N; column += kColumns) {
     for (size_t block = 0; block < num_blocks; ++block) {
       const size_t begin = M * block / num_blocks;  // even shares
       const size_t end = M * (block + 1) / num_blocks;
-      Tiles::kTiles[end - begin - 1](product, begin, column);
+      MakeTiles<Ahead, kTileRows>::kTiles[end - begin - 1](product, begin,
+                                                           column);
     }
   }
 }
+[[maybe_unused]] constexpr Bf16Gemm Gemm = GemmAhead<kAhead>;
+[[maybe_unused]] constexpr Bf16Gemm GemmFar = GemmAhead<kFarAhead>;
 
 }  // namespace
 }  // namespace quaver

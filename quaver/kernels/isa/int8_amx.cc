@@ -28,6 +28,20 @@ void GemmByTiles(const uint8_t* codes, const Int8Row* rows,
       });
 }
 
+template <TileParts kParts>
+void GemmByParts(const uint8_t* codes, const Int8Row* rows,
+                 const Int8Weight& weight, const float* residual, size_t M,
+                 Epilogue epilogue, float* y, size_t y_stride) {
+  const Int8Product product{codes,    rows, weight,  residual,
+                            epilogue, y,    y_stride};
+  MultiplyTilesByParts<int32_t, kParts>(
+      {codes, reinterpret_cast<const uint8_t*>(weight.codes),
+       Int8Stride(weight.K), weight.N},
+      M, [&](size_t row, size_t count, size_t column, const int32_t* sums) {
+        Finish(product, row, count, column, kInt8Columns, sums);
+      });
+}
+
 // Few rows go the way of VNNI: both wait for the weights then, which at 28 GB/s
 // take as long as 14 rows of VNNI's products.
 void GemmByRows(const uint8_t* codes, const Int8Row* rows,
@@ -46,6 +60,7 @@ const Int8Kernels kInt8Amx = {Quantise,
                               {{"amx", GemmByRows},
                                {"amx.ask", GemmByTiles<Ask::kAlways>},
                                {"amx.plain", GemmByTiles<Ask::kNever>},
+                               {"amx.short", GemmByParts<kShortParts>},
                                {"avx512_vnni", Gemm},
                                {"avx512_vnni.far", GemmFar}}};
 
