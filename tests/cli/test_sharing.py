@@ -84,8 +84,12 @@ def most_memory(plan, instances):
     return usage.ru_maxrss * 1024
 
 
+CORES = len(os.sched_getaffinity(0))
+
+
+@pytest.mark.skipif(CORES < 2, reason="one core has one instance")
 def test_instances_share_a_plan(plan):
-    # Three more instances would be three more plans; what they write is less
-    # than one.
-    more = most_memory(plan, 4) - most_memory(plan, 1)
+    # Each further instance would be a further plan; what all of them write is
+    # less than one.
+    more = most_memory(plan, min(4, CORES)) - most_memory(plan, 1)
     assert more < plan.stat().st_size
