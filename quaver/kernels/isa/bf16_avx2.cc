@@ -64,6 +64,8 @@ constexpr size_t kTileRows = 4;
 namespace quaver {
 
 const Bf16Kernels kBf16Avx2 = {
-    Round, Gemm, {{"avx2", Gemm}, {"avx2.far", GemmFar}}};
+    Round,
+    GemmAhead<kAhead>,
+    {{"avx2", GemmAhead<kAhead>}, {"avx2.far", GemmAhead<kFarAhead>}}};
 
 }  // namespace quaver

@@ -60,6 +60,8 @@ constexpr size_t kTileRows = 12;
 namespace quaver {
 
 const Bf16Kernels kBf16Avx512 = {
-    Round, Gemm, {{"avx512", Gemm}, {"avx512.far", GemmFar}}};
+    Round,
+    GemmAhead<kAhead>,
+    {{"avx512", GemmAhead<kAhead>}, {"avx512.far", GemmAhead<kFarAhead>}}};
 
 }  // namespace quaver

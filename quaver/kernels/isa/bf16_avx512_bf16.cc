@@ -7,6 +7,9 @@
 namespace quaver {
 
 const Bf16Kernels kBf16Avx512Bf16 = {
-    Round, Gemm, {{"avx512_bf16", Gemm}, {"avx512_bf16.far", GemmFar}}};
+    Round,
+    GemmAhead<kAhead>,
+    {{"avx512_bf16", GemmAhead<kAhead>},
+     {"avx512_bf16.far", GemmAhead<kFarAhead>}}};
 
 }  // namespace quaver

@@ -129,8 +129,6 @@ void GemmAhead(const uint16_t* rows, const Bf16Weight& weight,
     }
   }
 }
-[[maybe_unused]] constexpr Bf16Gemm Gemm = GemmAhead<kAhead>;
-[[maybe_unused]] constexpr Bf16Gemm GemmFar = GemmAhead<kFarAhead>;
 
 }  // namespace
 }  // namespace quaver

@@ -6,6 +6,7 @@
 
 #define QUAVER_TILE_PRODUCT(sums, rows, weights) \
   _tile_dpbusd(sums, rows, weights)
+#include "quaver/kernels/isa/tile_parts_amx.h"
 #include "quaver/kernels/isa/tiles_amx.h"
 
 namespace quaver {
