@@ -11,7 +11,7 @@ QUAVER := build/release/quaver
 
 help:
 	@echo "make run             build, ingest the demo catalogue, serve on port $(PORT)"
-	@echo "make test            build and run every quick test (about 15 minutes)"
+	@echo "make test            build and run every quick test (half an hour)"
 	@echo "make test-slow       live parity, TSan, fuzzing (an hour)"
 	@echo "make test-catalogue CATALOGUE=DIR [SETS=DIR]   quality and scale on a large catalogue"
 	@echo "make bench [ROUNDS=n]  encoder and corrector beside rivals, which bench-setup installs"
