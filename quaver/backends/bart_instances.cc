@@ -45,14 +45,10 @@ BartInstances::BartInstances(const BartNetworkConfig& config,
       max_tokens_(std::min(config.max_tokens, model_->config().max_positions)),
       threads_per_instance_(config.threads_per_instance),
       cores_(config.cores),
-      pool_({.num_instances = CountOf(config.num_instances),
+      pool_({.num_instances = NumInstances(config.num_instances,
+                                           config.threads_per_instance),
              .max_waiting = config.max_waiting}),
-      instances_(MakeInstances(CountOf(config.num_instances))) {}
-
-int BartInstances::CountOf(int num_instances) const {
-  return num_instances == 0 ? DefaultInstances(threads_per_instance_)
-                            : num_instances;
-}
+      instances_(MakeInstances(pool_.num_instances())) {}
 
 BartInstances::Instances BartInstances::MakeInstances(int count) const {
   const auto rows = static_cast<size_t>(max_tokens_);
@@ -98,7 +94,7 @@ absl::Status BartInstances::Resize(int num_instances) {
     return absl::InvalidArgumentError("the number of instances is negative");
   }
   const MutexLock resizing(&resizing_);
-  const int wanted = CountOf(num_instances);
+  const int wanted = NumInstances(num_instances, threads_per_instance_);
   Instances instances = MakeInstances(wanted);
   if (wanted < pool_.num_instances()) pool_.Resize(wanted);
   SetInstances(std::move(instances));

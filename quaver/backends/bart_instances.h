@@ -70,7 +70,6 @@ class BartInstances {
   using Instances = std::vector<std::shared_ptr<BartInstance>>;
   BartInstances(const BartNetworkConfig& config,
                 std::unique_ptr<const BartModel> model);
-  int CountOf(int num_instances) const;  // 0: by cores
   Instances MakeInstances(int count) const;
   void SetInstances(Instances instances) ABSL_LOCKS_EXCLUDED(mutex_);
   std::shared_ptr<BartInstance> InstanceOf(int index) const

@@ -162,8 +162,9 @@ CorrectorServable::CorrectorServable(const CorrectorConfig& config,
       threads_per_instance_(config.threads_per_instance),
       cores_(config.cores),
       batcher_(std::make_unique<ContinuousBatcher>(
-          ContinuousBatcherConfig{CountOf(config.num_instances),
-                                  config.max_requests, config.max_waiting},
+          ContinuousBatcherConfig{
+              NumInstances(config.num_instances, config.threads_per_instance),
+              config.max_requests, config.max_waiting},
           SteppedEngine{[this](int number, SteppedItem& item) {
                           return Add(number, static_cast<Task&>(item));
                         },
@@ -172,11 +173,6 @@ CorrectorServable::CorrectorServable(const CorrectorConfig& config,
                           Remove(number, static_cast<Task&>(item));
                         }})) {
   SetInstances(MakeInstances(batcher_->num_instances()));
-}
-
-int CorrectorServable::CountOf(int num_instances) const {
-  return num_instances == 0 ? DefaultInstances(threads_per_instance_)
-                            : num_instances;
 }
 
 CorrectorServable::Instances CorrectorServable::MakeInstances(int count) const {
@@ -212,7 +208,7 @@ absl::Status CorrectorServable::Resize(int num_instances) {
     return absl::InvalidArgumentError("the number of instances is negative");
   }
   const MutexLock resizing(&resizing_);
-  const int wanted = CountOf(num_instances);
+  const int wanted = NumInstances(num_instances, threads_per_instance_);
   Instances instances = MakeInstances(wanted);
   if (wanted < batcher_->num_instances()) batcher_->Resize(wanted);
   SetInstances(std::move(instances));

@@ -100,7 +100,6 @@ class CorrectorServable : public Servable {
   CorrectorServable(const CorrectorConfig& config,
                     std::unique_ptr<const BartModel> model,
                     std::unique_ptr<const Bpe> tokenizer);
-  int CountOf(int num_instances) const;  // 0: by cores
   // So many, those that are there and fit among them.
   Instances MakeInstances(int count) const ABSL_LOCKS_EXCLUDED(mutex_);
   void SetInstances(Instances instances) ABSL_LOCKS_EXCLUDED(mutex_);

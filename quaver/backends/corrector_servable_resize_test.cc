@@ -95,7 +95,7 @@ TEST_F(CorrectorServableResizeTest, NoNumberIsTheDefault) {
   EXPECT_TRUE(absl::IsInvalidArgument(corrector->Resize(-1)));
   EXPECT_EQ(num_instances(), 3);
   EXPECT_TRUE(corrector->Resize(0).ok());
-  EXPECT_EQ(num_instances(), DefaultInstances(1));
+  EXPECT_EQ(num_instances(), NumInstances(0, 1));
 }
 
 // One core's instances have no helpers, so that there it shows nothing.

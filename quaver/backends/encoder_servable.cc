@@ -67,18 +67,16 @@ absl::StatusOr<std::unique_ptr<EncoderServable>> EncoderServable::Create(
       new EncoderServable(config, std::move(model), std::move(tokenizer)));
   ASSIGN_OR_RETURN(
       servable->batcher_,
-      Batcher::Create(
-          {.num_instances = config.num_instances == 0
-                                ? DefaultInstances(config.threads_per_instance)
-                                : config.num_instances,
-           .max_batch_size = config.max_batch_size,
-           .max_batch_tokens =
-               static_cast<int64_t>(servable->max_tokens_per_batch_),
-           .batching = config.batching},
-          [own = servable.get()](int instance,
-                                 std::span<BatchItem* const> batch) {
-            own->EncodeBatch(instance, batch);
-          }));
+      Batcher::Create({.num_instances = NumInstances(
+                           config.num_instances, config.threads_per_instance),
+                       .max_batch_size = config.max_batch_size,
+                       .max_batch_tokens = static_cast<int64_t>(
+                           servable->max_tokens_per_batch_),
+                       .batching = config.batching},
+                      [own = servable.get()](
+                          int instance, std::span<BatchItem* const> batch) {
+                        own->EncodeBatch(instance, batch);
+                      }));
   servable->SetInstances(servable->MakeInstances(servable->num_instances()));
   return servable;
 }
@@ -107,9 +105,7 @@ absl::Status EncoderServable::Resize(int num_instances) {
     return absl::InvalidArgumentError("the number of instances is negative");
   }
   const MutexLock resizing(&resizing_);
-  const int wanted = num_instances == 0
-                         ? DefaultInstances(threads_per_instance_)
-                         : num_instances;
+  const int wanted = NumInstances(num_instances, threads_per_instance_);
   std::vector<std::shared_ptr<Instance>> instances = MakeInstances(wanted);
   if (wanted < batcher_->num_instances()) batcher_->Resize(wanted);
   SetInstances(std::move(instances));

@@ -49,7 +49,8 @@ int TeamSize(const TeamConfig& config) {
   return std::clamp(config.threads, 1, Limit(config));
 }
 
-int DefaultInstances(int threads_per_instance) {
+int NumInstances(int wanted, int threads_per_instance) {
+  if (wanted != 0) return wanted;
   return std::max(1, AvailableCores() / std::max(1, threads_per_instance));
 }
 

@@ -27,9 +27,9 @@ struct TeamConfig {
 // How many threads a team of it has: 1 to the limit.
 int TeamSize(const TeamConfig& config);
 
-// How many instances of so many threads AvailableCores() are enough for, at
-// least 1: what a configuration that leaves their number open gets.
-int DefaultInstances(int threads_per_instance);
+// The number of instances of so many threads that a configuration means; where
+// it leaves it open (0), as many as AvailableCores() are enough for, at least 1.
+int NumInstances(int wanted, int threads_per_instance);
 
 // The team of one of several instances that compute at once: all together have
 // no more threads than AvailableCores(), where that is enough for one each.

@@ -116,8 +116,9 @@ TEST(InstanceTeamTest, InstancesTogetherHaveNoMoreThreadsThanCores) {
   }
   // One thread each is the least, however many there are.
   EXPECT_EQ(TeamSize(InstanceTeam(0, 1000, 4, {})), 1);
-  EXPECT_EQ(DefaultInstances(1), AvailableCores());
-  EXPECT_EQ(DefaultInstances(1000), 1);
+  EXPECT_EQ(NumInstances(0, 1), AvailableCores());
+  EXPECT_EQ(NumInstances(0, 1000), 1);
+  EXPECT_EQ(NumInstances(5, 1000), 5);
 }
 
 using Table = std::tuple<const Kernels*, Precision>;
