@@ -9,7 +9,6 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <absl/strings/numbers.h>
 #include <nlohmann/json.hpp>
 
 #include "quaver/base/file.h"
