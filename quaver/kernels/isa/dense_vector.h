@@ -88,9 +88,9 @@ struct Product {
   }
 }
 
-// `Rows` rows from `row` on times one panel. One accumulator an output, k
-// rising: the result does not depend on Rows.
-template <size_t Ahead, int Rows>
+// `Rows` rows from `row` on times one panel, of which `Vectors` have outputs.
+// One accumulator an output, k rising: the result does not depend on Rows.
+template <size_t Ahead, int Vectors, int Rows>
 void Tile(const Product& product, size_t row, size_t column) {
   const size_t K = product.K;
   const float* panel = product.packed + column * K;
@@ -114,7 +114,7 @@ void Tile(const Product& product, size_t row, size_t column) {
     for (int r = 0; r < Rows; ++r) {
       const Float value = Vec::Set(x[r * product.x_stride + k]);
       sums[r][0] = Vec::MulAdd(value, w0, sums[r][0]);
-      sums[r][1] = Vec::MulAdd(value, w1, sums[r][1]);
+      if (Vectors == 2) sums[r][1] = Vec::MulAdd(value, w1, sums[r][1]);
     }
   }
   alignas(64) float stored[Rows * kColumns];
@@ -128,14 +128,15 @@ void Tile(const Product& product, size_t row, size_t column) {
 
 using TileFunction = void (*)(const Product&, size_t row, size_t column);
 
-template <size_t Ahead, int... Rows>
+template <size_t Ahead, int Vectors, int... Rows>
 struct TileList {
-  static constexpr TileFunction kTiles[] = {Tile<Ahead, Rows + 1>...};
+  static constexpr TileFunction kTiles[] = {Tile<Ahead, Vectors, Rows + 1>...};
 };
-template <size_t Ahead, int Count, int... Rows>
-struct MakeTiles : MakeTiles<Ahead, Count - 1, Count - 1, Rows...> {};
-template <size_t Ahead, int... Rows>
-struct MakeTiles<Ahead, 0, Rows...> : TileList<Ahead, Rows...> {};
+template <size_t Ahead, int Vectors, int Count, int... Rows>
+struct MakeTiles : MakeTiles<Ahead, Vectors, Count - 1, Count - 1, Rows...> {};
+template <size_t Ahead, int Vectors, int... Rows>
+struct MakeTiles<Ahead, Vectors, 0, Rows...>
+    : TileList<Ahead, Vectors, Rows...> {};
 
 // Panels outside, rows inside: a panel (K * kColumns floats, 48 to 192 KiB)
 // comes from memory once and then from the second-level cache.
@@ -144,11 +145,13 @@ void Multiply(const Product& product) {
   const size_t M = product.M;
   const size_t num_blocks = (M + kTileRows - 1) / kTileRows;
   for (size_t column = 0; column < product.N; column += kColumns) {
+    const auto& tiles = product.N - column > kLanes
+                            ? MakeTiles<Ahead, 2, kTileRows>::kTiles
+                            : MakeTiles<Ahead, 1, kTileRows>::kTiles;
     for (size_t block = 0; block < num_blocks; ++block) {
       const size_t begin = M * block / num_blocks;  // even shares
       const size_t end = M * (block + 1) / num_blocks;
-      MakeTiles<Ahead, kTileRows>::kTiles[end - begin - 1](product, begin,
-                                                           column);
+      tiles[end - begin - 1](product, begin, column);
     }
   }
 }
@@ -157,12 +160,22 @@ size_t PackedSize(size_t N, size_t K) { return RoundUp(N, kColumns) * K; }
 
 void PackStrided(const float* weight, size_t stride, size_t N, size_t K,
                  float* packed) {
-  for (size_t column = 0; column < N; column += kColumns) {
-    const size_t count = N - column < kColumns ? N - column : kColumns;
-    const float* rows = weight + column * stride;
-    for (size_t k = 0; k < K; ++k, packed += kColumns) {
-      for (size_t c = 0; c < count; ++c) packed[c] = rows[c * stride + k];
-      for (size_t c = count; c < kColumns; ++c) packed[c] = 0;
+  for (size_t begin = 0; begin < RoundUp(N, kColumns); begin += kLanes) {
+    const size_t count = N > begin ? N - begin : 0;
+    float* panel = packed + begin / kColumns * kColumns * K + begin % kColumns;
+    for (size_t k = 0; k < K; k += kLanes) {
+      Float rows[kLanes];
+      QUAVER_UNROLL
+      for (size_t r = 0; r < kLanes; ++r) {
+        rows[r] = r < count
+                      ? Vec::LoadPart(weight + (begin + r) * stride + k, K - k)
+                      : Vec::Zero();
+      }
+      if (count > 0) Vec::Transpose(rows);
+      const size_t end = K - k < kLanes ? K - k : kLanes;
+      for (size_t i = 0; i < end; ++i) {
+        Vec::Store(panel + (k + i) * kColumns, rows[i]);
+      }
     }
   }
 }
@@ -180,29 +193,50 @@ void GemmAhead(const float* x, const float* packed, const float* bias,
 constexpr DenseGemm Gemm = GemmAhead<kAhead>;
 constexpr DenseGemm GemmFar = GemmAhead<kFarAhead>;
 
+Float MeanOf(const float* x, size_t D) {
+  Float sum = Vec::Zero();
+  for (size_t i = 0; i < D; i += kLanes) {
+    sum = Vec::Add(sum, Vec::LoadPart(x + i, D - i));
+  }
+  return Vec::Set(Vec::Sum(sum) * (1.0f / static_cast<float>(D)));
+}
+
+Float VarianceOf(const float* x, size_t D, Float mean) {
+  Float squares = Vec::Zero();
+  for (size_t i = 0; i < D; i += kLanes) {
+    const Float difference = Vec::Sub(Vec::LoadPart(x + i, D - i), mean);
+    const Float kept = Vec::FirstLanes(difference, D - i);
+    squares = Vec::MulAdd(kept, kept, squares);
+  }
+  return Vec::Set(Vec::Sum(squares) * (1.0f / static_cast<float>(D)));
+}
+
+// Each sum is a long chain, so those of some rows go before what needs them.
 void LayerNorm(const float* x, const float* weight, const float* bias, size_t M,
                size_t D, float epsilon, float* y) {
-  const float inverse = 1.0f / static_cast<float>(D);
-  for (size_t m = 0; m < M; ++m, x += D, y += D) {
-    Float sum = Vec::Zero();
-    for (size_t i = 0; i < D; i += kLanes) {
-      sum = Vec::Add(sum, Vec::LoadPart(x + i, D - i));
+  constexpr size_t kRows = 4;
+  for (size_t begin = 0; begin < M; begin += kRows) {
+    const size_t count = M - begin < kRows ? M - begin : kRows;
+    Float means[kRows], scales[kRows];
+    for (size_t r = 0; r < count; ++r) {
+      means[r] = MeanOf(x + (begin + r) * D, D);
     }
-    const Float mean = Vec::Set(Vec::Sum(sum) * inverse);
-    Float squares = Vec::Zero();
-    for (size_t i = 0; i < D; i += kLanes) {
-      const Float difference = Vec::Sub(Vec::LoadPart(x + i, D - i), mean);
-      const Float kept = Vec::FirstLanes(difference, D - i);
-      squares = Vec::MulAdd(kept, kept, squares);
+    for (size_t r = 0; r < count; ++r) {
+      const Float variance = VarianceOf(x + (begin + r) * D, D, means[r]);
+      scales[r] = Vec::Div(Vec::Set(1.0f),
+                           Vec::Sqrt(Vec::Add(variance, Vec::Set(epsilon))));
     }
-    const Float variance = Vec::Set(Vec::Sum(squares) * inverse + epsilon);
-    const Float scale = Vec::Div(Vec::Set(1.0f), Vec::Sqrt(variance));
-    for (size_t i = 0; i < D; i += kLanes) {
-      const Float difference = Vec::Sub(Vec::LoadPart(x + i, D - i), mean);
-      const Float scaled = Vec::Mul(Vec::Mul(difference, scale),
-                                    Vec::LoadPart(weight + i, D - i));
-      Vec::StorePart(y + i, D - i,
-                     Vec::Add(scaled, Vec::LoadPart(bias + i, D - i)));
+    for (size_t r = 0; r < count; ++r) {
+      const float* from = x + (begin + r) * D;
+      float* to = y + (begin + r) * D;
+      for (size_t i = 0; i < D; i += kLanes) {
+        const Float difference =
+            Vec::Sub(Vec::LoadPart(from + i, D - i), means[r]);
+        const Float scaled = Vec::Mul(Vec::Mul(difference, scales[r]),
+                                      Vec::LoadPart(weight + i, D - i));
+        Vec::StorePart(to + i, D - i,
+                       Vec::Add(scaled, Vec::LoadPart(bias + i, D - i)));
+      }
     }
   }
 }
@@ -284,38 +318,119 @@ void Attention(const float* qkv, size_t T, size_t H, size_t D, size_t begin,
   }
 }
 
-size_t AttendRowScratch(size_t N) { return RoundUp(N, kLanes); }
+// A lane for each of some heads, for every key.
+size_t AttendRowScratch(size_t N) { return N * kLanes; }
+
+// What follows is compiled for heads of kVectors vectors, 0 for any other
+// width.
+template <size_t kVectors>
+Float HeadProduct(const float* query, const float* key, size_t head_width) {
+  Float sum = Vec::Zero();
+  if constexpr (kVectors > 0) {
+    QUAVER_UNROLL
+    for (size_t v = 0; v < kVectors; ++v) {
+      sum = Vec::MulAdd(Vec::Load(query + v * kLanes),
+                        Vec::Load(key + v * kLanes), sum);
+    }
+    return sum;
+  }
+  for (size_t i = 0; i < head_width; i += kLanes) {
+    sum = Vec::MulAdd(Vec::LoadPart(query + i, head_width - i),
+                      Vec::LoadPart(key + i, head_width - i), sum);
+  }
+  return sum;
+}
+
+// The sum of N rows of values, each times its score.
+template <size_t kVectors, typename Place>
+void AddValues(const float* scores, const float* values, const Place& place,
+               size_t N, size_t head_width, float* out) {
+  if constexpr (kVectors > 0) {
+    Float sums[kVectors];
+    QUAVER_UNROLL
+    for (size_t v = 0; v < kVectors; ++v) sums[v] = Vec::Zero();
+    for (size_t n = 0; n < N; ++n) {
+      const Float score = Vec::Set(scores[n * kLanes]);
+      const float* value = values + place(n);
+      QUAVER_UNROLL
+      for (size_t v = 0; v < kVectors; ++v) {
+        sums[v] = Vec::MulAdd(score, Vec::Load(value + v * kLanes), sums[v]);
+      }
+    }
+    QUAVER_UNROLL
+    for (size_t v = 0; v < kVectors; ++v) Vec::Store(out + v * kLanes, sums[v]);
+    return;
+  }
+  for (size_t i = 0; i < head_width; i += kLanes) {
+    Float sum = Vec::Zero();
+    for (size_t n = 0; n < N; ++n) {
+      sum = Vec::MulAdd(Vec::Set(scores[n * kLanes]),
+                        Vec::LoadPart(values + place(n) + i, head_width - i),
+                        sum);
+    }
+    Vec::StorePart(out + i, head_width - i, sum);
+  }
+}
+
+// Softmax over N keys of `scale` times the scores, each lane by itself.
+void SoftmaxOfLanes(float* scores, size_t N, Float scale) {
+  Float max = Vec::Load(scores);
+  for (size_t n = 1; n < N; ++n) {
+    max = Vec::Max(max, Vec::Load(scores + n * kLanes));
+  }
+  Float sum = Vec::Zero();
+  for (size_t n = 0; n < N; ++n) {
+    const Float part = Vec::Sub(Vec::Load(scores + n * kLanes), max);
+    const Float power = ExpOfNegative(Vec::Mul(part, scale));
+    Vec::Store(scores + n * kLanes, power);
+    sum = Vec::Add(sum, power);
+  }
+  const Float inverse = Vec::Div(Vec::Set(1.0f), sum);
+  for (size_t n = 0; n < N; ++n) {
+    Vec::Store(scores + n * kLanes,
+               Vec::Mul(Vec::Load(scores + n * kLanes), inverse));
+  }
+}
+
+template <size_t kVectors>
+void AttendHeads(const float* query, const float* keys, const float* values,
+                 size_t stride, const uint32_t* rows, size_t N,
+                 size_t num_heads, size_t head_width, float* scratch,
+                 float* out) {
+  const auto place = [&](size_t n) {
+    return (rows == nullptr ? n : rows[n]) * stride;
+  };
+  for (size_t n = 0; n < N; ++n) {
+    const float* key = keys + place(n);
+    Float parts[kLanes];
+    for (size_t h = 0; h < num_heads; ++h) {
+      parts[h] = HeadProduct<kVectors>(query + h * head_width,
+                                       key + h * head_width, head_width);
+    }
+    for (size_t h = num_heads; h < kLanes; ++h) parts[h] = Vec::Zero();
+    Vec::Store(scratch + n * kLanes, Vec::SumEach(parts));
+  }
+  SoftmaxOfLanes(scratch, N,
+                 Vec::Div(Vec::Set(1.0f),
+                          Vec::Sqrt(Vec::Set(static_cast<float>(head_width)))));
+  for (size_t h = 0; h < num_heads; ++h) {
+    AddValues<kVectors>(scratch + h, values + h * head_width, place, N,
+                        head_width, out + h * head_width);
+  }
+}
 
 void AttendRow(const float* query, const float* keys, const float* values,
                size_t stride, const uint32_t* rows, size_t N, size_t H,
                size_t D, float* scratch, float* out) {
   const size_t head_width = D / H;
-  const Float scale = Vec::Div(
-      Vec::Set(1.0f), Vec::Sqrt(Vec::Set(static_cast<float>(head_width))));
-  for (size_t begin = 0; begin < D; begin += head_width) {
-    const auto place = [&](size_t n) {
-      return (rows == nullptr ? n : rows[n]) * stride + begin;
-    };
-    for (size_t n = 0; n < N; ++n) {
-      const float* key = keys + place(n);
-      Float sum = Vec::Zero();
-      for (size_t i = 0; i < head_width; i += kLanes) {
-        const size_t count = head_width - i;
-        sum = Vec::MulAdd(Vec::LoadPart(query + begin + i, count),
-                          Vec::LoadPart(key + i, count), sum);
-      }
-      scratch[n] = Vec::Sum(sum);
-    }
-    Softmax(scratch, N, scale);
-    for (size_t i = 0; i < head_width; i += kLanes) {
-      const size_t count = head_width - i;
-      Float sum = Vec::Zero();
-      for (size_t n = 0; n < N; ++n) {
-        sum = Vec::MulAdd(Vec::Set(scratch[n]),
-                          Vec::LoadPart(values + place(n) + i, count), sum);
-      }
-      Vec::StorePart(out + begin + i, count, sum);
-    }
+  const auto attend = head_width == 32   ? AttendHeads<32 / kLanes>
+                      : head_width == 64 ? AttendHeads<64 / kLanes>
+                                         : AttendHeads<0>;
+  for (size_t head = 0; head < H; head += kLanes) {
+    const size_t begin = head * head_width;
+    attend(query + begin, keys + begin, values + begin, stride, rows, N,
+           H - head < kLanes ? H - head : kLanes, head_width, scratch,
+           out + begin);
   }
 }
 

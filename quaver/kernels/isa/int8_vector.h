@@ -41,26 +41,49 @@ Float Gelu(Float x) {
   return Vec::Mul(x, Vec::MulAdd(z, p, Vec::Set(0.5f)));
 }
 
+// What maps a row between its least and greatest value and 0 onto the codes.
+struct CodeMap {
+  float inverse;
+  int zero;
+};
+
+CodeMap MapOf(const float* x, size_t K, Int8Row* row) {
+  Float least = Vec::Zero(), greatest = Vec::Zero();
+  for (size_t k = 0; k < K; k += kLanes) {
+    const Float value = Vec::LoadPart(x + k, K - k);
+    least = Vec::Min(least, value);
+    greatest = Vec::Max(greatest, value);
+  }
+  const float low = -Vec::MaxOf(Vec::Sub(Vec::Zero(), least));
+  const float range = Vec::MaxOf(greatest) - low;
+  const float inverse = range > kInt8LeastRange ? 255 / range : 0;
+  const int zero = Bytes::Round(-low * inverse);
+  row->scale = range > kInt8LeastRange ? range / 255 : 0;
+  row->offset = -row->scale * static_cast<float>(zero);
+  return {inverse, zero};
+}
+
+// The ends of some rows first, then their codes: the way from a row's values to
+// its ends is long, and others' values fill the time.
 void Quantise(const float* x, size_t M, size_t K, uint8_t* codes,
               Int8Row* rows) {
+  constexpr size_t kRows = 4;
   const size_t stride = Int8Stride(K);
-  for (size_t m = 0; m < M; ++m, x += K, codes += stride) {
-    Float least = Vec::Zero(), greatest = Vec::Zero();
-    for (size_t k = 0; k < K; k += kLanes) {
-      const Float value = Vec::LoadPart(x + k, K - k);
-      least = Vec::Min(least, value);
-      greatest = Vec::Max(greatest, value);
+  for (size_t begin = 0; begin < M; begin += kRows) {
+    const size_t end = M - begin < kRows ? M : begin + kRows;
+    CodeMap maps[kRows];
+    for (size_t m = begin; m < end; ++m) {
+      maps[m - begin] = MapOf(x + m * K, K, rows + m);
     }
-    const float low = -Vec::MaxOf(Vec::Sub(Vec::Zero(), least));
-    const float range = Vec::MaxOf(greatest) - low;
-    const float inverse = range > kInt8LeastRange ? 255 / range : 0;
-    const int zero = Bytes::Round(-low * inverse);
-    rows[m].scale = range > kInt8LeastRange ? range / 255 : 0;
-    rows[m].offset = -rows[m].scale * static_cast<float>(zero);
-    const Float factor = Vec::Set(inverse);
-    for (size_t k = 0; k < stride; k += kLanes) {
-      const Float value = k < K ? Vec::LoadPart(x + k, K - k) : Vec::Zero();
-      Bytes::StoreCodes(Vec::Mul(value, factor), zero, codes + k);
+    for (size_t m = begin; m < end; ++m) {
+      const auto [inverse, zero] = maps[m - begin];
+      const Float factor = Vec::Set(inverse);
+      for (size_t k = 0; k < stride; k += kLanes) {
+        const Float value =
+            k < K ? Vec::LoadPart(x + m * K + k, K - k) : Vec::Zero();
+        Bytes::StoreCodes(Vec::Mul(value, factor), zero,
+                          codes + m * stride + k);
+      }
     }
   }
 }
