@@ -34,14 +34,27 @@ std::string ModelName() {
   return trimmed.empty() ? "unknown" : trimmed;
 }
 
+// Family, model and stepping, which tell apart what a virtual machine calls by
+// one name: "6-143-8".
+std::string Signature() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0) return "0-0-0";
+  constexpr unsigned kExtended = 0xF;  // the family from which more bits count
+  unsigned family = eax >> 8 & 0xF, model = eax >> 4 & 0xF;
+  if (family == kExtended || family == 6) model += (eax >> 16 & 0xF) << 4;
+  if (family == kExtended) family += eax >> 20 & 0xFF;
+  return fmt::format("{}-{}-{}", family, model, eax & 0xF);
+}
+
 std::string CacheSize(int name) {
   return fmt::format("{}K", std::max(sysconf(name), 0L) / 1024);
 }
 
 std::string ReadProcessorKey() {
-  std::string key = fmt::format(
-      "{}; L1 {} L2 {} L3 {};", ModelName(), CacheSize(_SC_LEVEL1_DCACHE_SIZE),
-      CacheSize(_SC_LEVEL2_CACHE_SIZE), CacheSize(_SC_LEVEL3_CACHE_SIZE));
+  std::string key = fmt::format("{} {}; L1 {} L2 {} L3 {};", ModelName(),
+                                Signature(), CacheSize(_SC_LEVEL1_DCACHE_SIZE),
+                                CacheSize(_SC_LEVEL2_CACHE_SIZE),
+                                CacheSize(_SC_LEVEL3_CACHE_SIZE));
   for (const Kernels* kernels : AvailableKernels().subspan(1)) {
     key += std::string(" ") + kernels->name;
   }

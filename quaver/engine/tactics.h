@@ -55,8 +55,9 @@ struct RowTactics {
 std::vector<std::string> TacticNames(const Kernels& kernels,
                                      Precision precision);
 
-// What this machine is to measurements: model name, caches and instruction
-// sets, "MODEL; L1 48K L2 2048K L3 480M; avx2 avx512". The same in every run.
+// What this machine is to measurements: model name with family, model and
+// stepping, caches and instruction sets, "NAME 6-143-8; L1 48K L2 2048K L3
+// 32768K; avx2 avx512". The same in every run.
 const std::string& ProcessorKey();
 
 struct ProductShape {
