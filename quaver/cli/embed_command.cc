@@ -14,7 +14,7 @@ namespace quaver {
 namespace {
 
 absl::Status Embed(const std::string& model_folder) {
-  ASSIGN_OR_RETURN(const auto encoder, LoadEncoder(model_folder, 1));
+  ASSIGN_OR_RETURN(const auto encoder, LoadEncoder(model_folder, {.count = 1}));
   std::string line;
   while (std::getline(std::cin, line)) {
     ASSIGN_OR_RETURN(const std::vector<float> embedding,

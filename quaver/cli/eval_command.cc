@@ -164,10 +164,10 @@ absl::Status EvalIndex(const EvalOptions& options) {
 
 absl::Status EvalEncoder(const EvalOptions& options) {
   ASSIGN_OR_RETURN(const auto pairs, ReadSentencePairs(options.file));
-  ASSIGN_OR_RETURN(const auto encoder, LoadEncoder(options.model, 0));
+  ASSIGN_OR_RETURN(const auto encoder, LoadEncoder(options.model, {}));
   std::shared_ptr<EncoderServable> reference;
   if (!options.reference.empty()) {
-    ASSIGN_OR_RETURN(reference, LoadEncoder(options.reference, 0));
+    ASSIGN_OR_RETURN(reference, LoadEncoder(options.reference, {}));
   }
   ASSIGN_OR_RETURN(
       const EncoderReport report,
@@ -185,7 +185,7 @@ absl::Status EvalRelevance(const EvalOptions& options) {
     ASSIGN_OR_RETURN(collection,
                      ReadDescribedTracks(options.file, queries, options.seed));
   }
-  ASSIGN_OR_RETURN(const auto encoder, LoadEncoder(options.model, 0));
+  ASSIGN_OR_RETURN(const auto encoder, LoadEncoder(options.model, {}));
   ASSIGN_OR_RETURN(const RelevanceReport report,
                    RunRelevanceEval(collection, encoder, options.seed));
   Print(report, options.as_json);

@@ -75,7 +75,8 @@ absl::Status Ingest(const IngestOptions& options) {
                    ImportFiles(options.files, import_options, options.folder,
                                !options.quiet, *store));
   const int threads = CappedThreads(options.threads);
-  ASSIGN_OR_RETURN(const auto encoder, LoadEncoder(options.model, threads));
+  ASSIGN_OR_RETURN(const auto encoder,
+                   LoadEncoder(options.model, {.count = threads}));
   ASSIGN_OR_RETURN(const BuildReport build,
                    BuildIndex({.folder = options.folder,
                                .model = model,

@@ -37,6 +37,11 @@ absl::Status OpenIndex(const std::string& folder, const ModelIdentity& model,
   }
 }
 
+Instances Capped(const Instances& wanted) {
+  const int threads = std::clamp(wanted.threads, 1, AvailableCores());
+  return {std::min(wanted.count, AvailableCores() / threads), threads};
+}
+
 }  // namespace
 
 std::string DefaultModelFolder() {
@@ -72,27 +77,29 @@ int CappedThreads(int wanted) {
 }
 
 absl::StatusOr<std::shared_ptr<EncoderServable>> LoadEncoder(
-    const std::string& model_folder, int num_instances) {
+    const std::string& model_folder, const Instances& instances) {
   ASSIGN_OR_RETURN(const std::string plan, ReadyPlan(model_folder));
-  const int count = std::min(num_instances, AvailableCores());
-  ASSIGN_OR_RETURN(
-      auto encoder,
-      EncoderServable::Create({.model_folder = plan, .num_instances = count},
-                              BestKernels()));
+  const auto [count, threads] = Capped(instances);
+  ASSIGN_OR_RETURN(auto encoder,
+                   EncoderServable::Create({.model_folder = plan,
+                                            .num_instances = count,
+                                            .threads_per_instance = threads},
+                                           BestKernels()));
   return std::shared_ptr<EncoderServable>(std::move(encoder));
 }
 
 absl::StatusOr<SearchConfig> LoadCorrector(const std::string& corrector_folder,
-                                           int num_instances,
+                                           const Instances& instances,
                                            ServableRegistry& servables) {
   SearchConfig config;
   if (corrector_folder == kNoCorrector) return config;
   ASSIGN_OR_RETURN(const std::string plan, ReadyPlan(corrector_folder));
-  const int count = std::min(num_instances, AvailableCores());
-  ASSIGN_OR_RETURN(
-      auto corrector,
-      CorrectorServable::Create({.model_folder = plan, .num_instances = count},
-                                BestKernels()));
+  const auto [count, threads] = Capped(instances);
+  ASSIGN_OR_RETURN(auto corrector,
+                   CorrectorServable::Create({.model_folder = plan,
+                                              .num_instances = count,
+                                              .threads_per_instance = threads},
+                                             BestKernels()));
   config.corrector = "corrector";
   RETURN_IF_ERROR(servables.Add(config.corrector, std::move(corrector)));
   return config;
@@ -106,10 +113,11 @@ absl::StatusOr<std::unique_ptr<ReadOnlySearch>> OpenReadOnly(
   Snapshot snapshot;
   RETURN_IF_ERROR(OpenIndex(index_folder, model, search->manifest, snapshot));
   search->snapshot = std::make_shared<const Snapshot>(std::move(snapshot));
-  ASSIGN_OR_RETURN(auto encoder, LoadEncoder(model_folder, 1));
+  ASSIGN_OR_RETURN(auto encoder, LoadEncoder(model_folder, {.count = 1}));
   RETURN_IF_ERROR(search->servables.Add("encoder", std::move(encoder)));
-  ASSIGN_OR_RETURN(SearchConfig config,
-                   LoadCorrector(corrector_folder, 1, search->servables));
+  ASSIGN_OR_RETURN(
+      SearchConfig config,
+      LoadCorrector(corrector_folder, {.count = 1}, search->servables));
   ASSIGN_OR_RETURN(
       search->bar,
       SearchBar::Create(std::move(config), search->servables,

@@ -34,14 +34,20 @@ int CappedThreads(int wanted);
 // "track", "artist" ...: what options that name types accept.
 std::vector<std::string> TypeNames();
 
-// `num_instances`: 0 for one a core; capped as CappedThreads, without a word.
+// How a model computes; both are capped, without a word, to what there are
+// cores for.
+struct Instances {
+  int count = 0;    // 0: as cores are enough for
+  int threads = 1;  // that compute one call together
+};
+
 absl::StatusOr<std::shared_ptr<EncoderServable>> LoadEncoder(
-    const std::string& model_folder, int num_instances);
+    const std::string& model_folder, const Instances& instances);
 
 // Adds the servable "corrector" and returns the search bar's configuration with
-// it; without it for kNoCorrector. `num_instances` as LoadEncoder's.
+// it; without it for kNoCorrector.
 absl::StatusOr<SearchConfig> LoadCorrector(const std::string& corrector_folder,
-                                           int num_instances,
+                                           const Instances& instances,
                                            ServableRegistry& servables);
 
 // A search bar over an index folder that is only read; a server may have it

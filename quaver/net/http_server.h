@@ -68,7 +68,7 @@ using HttpHandler = std::function<HttpResponse(HttpRequest&)>;
 //
 // A client that closes its side while it is owed an answer counts as gone
 // (HttpRequest::gone), as with most servers; what the handler answers all the
-// same is sent. Over TLS, and behind a further request, that is not noticed.
+// same is sent. Behind a further request that is not noticed.
 class HttpServer {
  public:
   // Accepts connections once it returns. InvalidArgument for a bad address,

@@ -301,8 +301,8 @@ void Session::Dispatch() {
   request_.gone = gone_;
   if (shared_.threads.TryHandle(shared_from_this())) {
     // The next request, or that the client leaves. Not behind what was read
-    // already; inside of TLS an end cannot be told from a pause.
-    if (!tls_ && buffer_.size() == 0) ReadAhead();
+    // already.
+    if (buffer_.size() == 0) ReadAhead();
     return;
   }
   Respond(shared_.Refused(503, "too many requests at once: try again"));
@@ -396,6 +396,7 @@ void Session::OnWritten(error_code error) {
 // Without it a client cannot tell the answer's end from an attack.
 void Session::SayGoodbye() {
   phase_ = Phase::kLinger;
+  deadline_ = After(kLingerMs);  // of what is still read ahead
   CloseAfter(kLingerMs);
   tls_->async_shutdown(
       [self = shared_from_this()](error_code) { self->Close(); });
