@@ -1,7 +1,7 @@
 // See product.h.
 #include "quaver/api/product.h"
 
-#include <memory>
+#include <optional>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -14,6 +14,7 @@
 #include "quaver/api/search_metrics.h"
 #include "quaver/base/clock.h"
 #include "quaver/search/query.h"
+#include "quaver/serve/infer_call.h"
 
 namespace quaver {
 namespace {
@@ -35,11 +36,11 @@ HttpResponse SearchError(const absl::Status& status) {
              : ErrorResponse(status);
 }
 
-HttpResponse Search(const HttpRequest& request, const SearchBar& bar,
-                    const CallOptions& call, const SearchMetrics& metrics) {
+// What is searched for; returns the refusal of what cannot be.
+std::optional<HttpResponse> ReadSearch(const HttpRequest& request,
+                                       SearchRequest& search) {
   Parameters parameters(request, {"q", "types", "limit", "offset", "filter",
                                   "facets", "explain", "spell"});
-  SearchRequest search;
   search.query = parameters.Text("q");
   search.types = parameters.Types("types");
   search.limit = parameters.Integer("limit", search.limit, 1, kMaxLimit);
@@ -50,13 +51,34 @@ HttpResponse Search(const HttpRequest& request, const SearchBar& bar,
   const auto spell = parameters.Choice("spell", {"auto", "always", "off"});
   search.correct = spell != "off";
   search.gate = spell != "always";
-  if (parameters.error()) return *parameters.error();
+  return parameters.error();
+}
 
-  search.call = call;
+HttpResponse Search(const HttpRequest& request, const SearchBar& bar,
+                    const ApiConfig& config, const SearchMetrics& metrics) {
+  const Clock& clock = Clock::Real();
+  Stopwatch stopwatch(clock);
+  InferTimes times{.queue_us = clock.NowUs() - request.received_us};
+  const auto count = [&](const absl::Status& status, bool in_model) {
+    if (config.search_statistics == nullptr) return;
+    times.infer_us = stopwatch.LapUs();
+    times.total_us = clock.NowUs() - request.received_us;
+    CountInfer(*config.search_statistics, status, times, /*batch_size=*/1,
+               in_model);
+  };
+  SearchRequest search;
+  if (auto refusal = ReadSearch(request, search)) {
+    count(absl::InvalidArgumentError("a parameter"), /*in_model=*/false);
+    return *std::move(refusal);
+  }
+  times.input_us = stopwatch.LapUs();
+  search.call = CallOf(request, config);
   const auto answer = bar.Search(search);
-  if (!answer.ok()) return SearchError(answer.status());
-  metrics.Observe(search, *answer);
-  return JsonResponse(ToJson(search, *answer));
+  if (answer.ok()) metrics.Observe(search, *answer);
+  HttpResponse response = answer.ok() ? JsonResponse(ToJson(search, *answer))
+                                      : SearchError(answer.status());
+  count(answer.status(), /*in_model=*/true);
+  return response;
 }
 
 HttpResponse Correct(const HttpRequest& request, const SearchBar& bar,
@@ -119,7 +141,7 @@ absl::Status RegisterRoutes(Router& router, const ApiConfig& config,
   const SearchMetrics measured(metrics);
   router.Add("GET", "/v1/search",
              [&bar, config, measured](const HttpRequest& request) {
-               return Search(request, bar, CallOf(request, config), measured);
+               return Search(request, bar, config, measured);
              });
   router.Add("GET", "/v1/correct",
              [&bar, config, measured](const HttpRequest& request) {

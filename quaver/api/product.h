@@ -12,6 +12,7 @@
 #include "quaver/ingest/live_index.h"
 #include "quaver/net/router.h"
 #include "quaver/search/search_bar.h"
+#include "quaver/serve/kserve_statistics.h"
 
 namespace quaver {
 
@@ -21,6 +22,9 @@ struct ApiConfig {
   // From a search's arrival, likewise of corrections and suggestions; 503 for
   // what would be later. 0: none.
   int64_t search_timeout_us = 10'000'000;
+  // Searches count there as if the model had been asked; null: they do not.
+  // Outlives the routes.
+  ModelStatistics* search_statistics = nullptr;
 };
 
 // Adds what openapi.json describes, and the page at /. Searches are counted as

@@ -55,7 +55,9 @@ class SearchServableTest : public testing::Test {
     bar_ = SearchBar::Create({}, servables, [this] {
              return index_->snapshot();
            }).value();
-    ASSERT_TRUE(RegisterRoutes(router_, {}, *bar_, *index_, metrics_).ok());
+    ASSERT_TRUE(RegisterRoutes(router_, {.search_statistics = &statistics_},
+                               *bar_, *index_, metrics_)
+                    .ok());
     search_ = std::make_unique<SearchServable>(*bar_, metrics_);
   }
 
@@ -87,6 +89,7 @@ class SearchServableTest : public testing::Test {
 
   const std::shared_ptr<HashEncoder> encoder_ = std::make_shared<HashEncoder>();
   Metrics metrics_;
+  ModelStatistics statistics_{"search", "1", metrics_};
   std::unique_ptr<LiveIndex> index_;
   std::unique_ptr<SearchBar> bar_;
   Router router_;
@@ -119,6 +122,39 @@ TEST_F(SearchServableTest, CountsWithTheProductsSearches) {
   Ask({Query("hey")});
   AskRoute({{"q", "hey"}});
   EXPECT_EQ(count(), before + 2);
+}
+
+TEST_F(SearchServableTest, TheRouteCountsAsTheModel) {
+  const auto ask = [&](const HttpFields& query, bool gone) {
+    HttpRequest request;
+    request.method = "GET";
+    request.path = "/v1/search";
+    request.query = query;
+    request.received_us = Clock::Real().NowUs() - 1'000;
+    request.gone = std::make_shared<std::atomic<bool>>(gone);
+    return router_.Handle(request).status;
+  };
+  EXPECT_EQ(ask({{"q", "hey"}, {"facets", "true"}}, false), 200);
+  EXPECT_EQ(ask({{"q", "hey"}, {"limit", "0"}}, false), 400);
+  EXPECT_EQ(ask({{"q", "hey"}}, true), 499);
+  const Json stats = statistics_.ToJson();
+  EXPECT_EQ(stats["inference_count"], 1);
+  EXPECT_GT(stats["last_inference"], 0);
+  const Json& sums = stats["inference_stats"];
+  EXPECT_EQ(sums["success"]["count"], 1);
+  EXPECT_EQ(sums["fail"]["count"], 2);
+  EXPECT_GE(sums["queue"]["ns"], 1'000'000);
+  EXPECT_GT(sums["compute_infer"]["ns"], 0);
+  EXPECT_GE(sums["success"]["ns"].get<int64_t>(),
+            sums["queue"]["ns"].get<int64_t>() +
+                sums["compute_infer"]["ns"].get<int64_t>());
+  const std::string text = metrics_.Expose();
+  for (const char* reason : {"CANCELED", "OTHER"}) {
+    EXPECT_THAT(text, HasSubstr(fmt::format(
+                          "nv_inference_request_failure{{model=\"search\","
+                          "reason=\"{}\",version=\"1\"}} 1",
+                          reason)));
+  }
 }
 
 TEST_F(SearchServableTest, RefusesWhatTheRouteRefuses) {

@@ -37,6 +37,7 @@ struct ServeOptions {
   std::string corrector = DefaultCorrectorFolder();
   int port = 8080;
   int threads = 0;
+  int threads_per_instance = 1;
   std::string api_key_file;
   std::string cors_origin;
   ModelServerOptions models;
@@ -47,6 +48,7 @@ struct ServeOptions {
   int metrics_port = 8002;
   StopOptions stop;
 
+  Instances instances() const { return {threads, threads_per_instance}; }
   const std::string& admin_address() const {
     return metrics_address.empty() ? models.http.address : metrics_address;
   }
@@ -174,7 +176,7 @@ absl::Status Serve(const ServeOptions& options) {
   }
   ASSIGN_OR_RETURN(const ModelIdentity model, IdentifyModel(options.model));
   ASSIGN_OR_RETURN(const auto encoder,
-                   LoadEncoder(options.model, options.threads));
+                   LoadEncoder(options.model, options.instances()));
   ASSIGN_OR_RETURN(auto cache, MakeCache(options.models.repository));
   Metrics metrics;
   ServedModels served(std::move(cache), metrics);
@@ -183,8 +185,9 @@ absl::Status Serve(const ServeOptions& options) {
                                    encoder, metrics));
   ServableRegistry loaded;
   RETURN_IF_ERROR(loaded.Add("encoder", encoder));
-  ASSIGN_OR_RETURN(SearchConfig search,
-                   LoadCorrector(options.corrector, options.threads, loaded));
+  ASSIGN_OR_RETURN(
+      SearchConfig search,
+      LoadCorrector(options.corrector, options.instances(), loaded));
   ASSIGN_OR_RETURN(const ServableRegistry servables,
                    AddOwnModels(loaded, served));
   ASSIGN_OR_RETURN(const auto bar,
@@ -192,6 +195,8 @@ absl::Status Serve(const ServeOptions& options) {
                                      [&] { return index->snapshot(); }));
   RETURN_IF_ERROR(served.models.Add(
       "search", std::make_shared<SearchServable>(*bar, metrics), 0));
+  ASSIGN_OR_RETURN(const auto search_model, served.models.Find("search"));
+  api.search_statistics = &search_model->statistics;
   ASSIGN_OR_RETURN(const IndexStats stats, index->Stats());
   const auto ready =
       lifecycle.Ready(ReadyOnceReplayed(*index, stats.last_sequence));
@@ -228,6 +233,12 @@ void AddServeCommand(CLI::App& app, Action& action) {
       ->add_option("--threads", options->threads,
                    "Requests worked on at once; 0: one a core")
       ->check(CLI::Range(0, kMaxThreads))
+      ->capture_default_str();
+  command
+      ->add_option("--threads-per-instance", options->threads_per_instance,
+                   "Cores that compute one embedding or correction together: "
+                   "quicker while others are idle")
+      ->check(CLI::Range(1, kMaxThreads))
       ->capture_default_str();
   command->add_option("--api-key-file", options->api_key_file,
                       "Keys that may write, one a line; without it nobody may");

@@ -83,6 +83,15 @@ absl::Status RunSteps(KserveModel& model, const InferCaller& caller,
 
 }  // namespace
 
+void CountInfer(ModelStatistics& statistics, const absl::Status& status,
+                const InferTimes& times, int64_t batch_size, bool in_model) {
+  if (status.ok()) {
+    statistics.RecordSuccess(batch_size, times, UnixMs());
+  } else {
+    statistics.RecordFailure(ReasonOf(status, in_model), times.total_us);
+  }
+}
+
 std::vector<std::pair<std::string, std::string>> TimingFields(
     const InferTimes& times) {
   const auto milliseconds = [](int64_t us) {
@@ -104,12 +113,9 @@ absl::StatusOr<InferTimes> RunInfer(KserveModel& model,
   const absl::Status status =
       RunSteps(model, caller, read, write, clock, progress);
   times.total_us = clock.NowUs() - caller.received_us;
-  if (!status.ok()) {
-    model.statistics.RecordFailure(ReasonOf(status, progress.in_model),
-                                   times.total_us);
-    return status;
-  }
-  model.statistics.RecordSuccess(progress.batch_size, times, UnixMs());
+  CountInfer(model.statistics, status, times, progress.batch_size,
+             progress.in_model);
+  if (!status.ok()) return status;
   return times;
 }
 
@@ -126,18 +132,13 @@ absl::StatusOr<Tensors> InferCounted(KserveModel& model, const Tensors& request,
   }
   InferTimes counted;
   counted.total_us = stopwatch.ElapsedUs();
-  if (!outputs.ok()) {
-    model.statistics.RecordFailure(ReasonOf(outputs.status(), true),
-                                   counted.total_us);
-    return outputs;
-  }
   counted.queue_us = model_times.queue_us;
   counted.from_cache = model_times.from_cache;
   counted.infer_us = counted.total_us - counted.queue_us;
   const bool has_rows = model.config.max_batch_size > 0 && !request.empty() &&
                         !request[0].shape.empty();
-  model.statistics.RecordSuccess(has_rows ? request[0].shape[0] : 1, counted,
-                                 UnixMs());
+  CountInfer(model.statistics, outputs.status(), counted,
+             has_rows ? request[0].shape[0] : 1);
   return outputs;
 }
 

@@ -51,6 +51,12 @@ absl::StatusOr<Tensors> InferCounted(KserveModel& model, const Tensors& request,
                                      CallTimes* times,
                                      const Clock& clock = Clock::Real());
 
+// Counts a request whose answer was made otherwise, as these do. `times`: of a
+// failure the total alone. `in_model`: what failed was the model.
+void CountInfer(ModelStatistics& statistics, const absl::Status& status,
+                const InferTimes& times, int64_t batch_size = 1,
+                bool in_model = true);
+
 // X-Total-Time, X-Queue-Time and X-Inference-Time, in milliseconds: what the
 // answer of a model carries.
 std::vector<std::pair<std::string, std::string>> TimingFields(

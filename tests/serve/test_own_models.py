@@ -1,6 +1,7 @@
 """The search bar's own models: what the product asks is seen, and cached."""
 import json
 import re
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -43,6 +44,23 @@ def test_what_the_product_asks_of_its_models_is_counted(server, model):
         search(server, f"becuase of the nigth {i}")
     assert value(server, name, model) >= before + 5
     assert value(server, "nv_inference_pending_request_count", model) == 0
+
+
+def test_what_the_product_is_asked_counts_as_the_model_search(server):
+    def counts():
+        url = f"http://127.0.0.1:{server.http_port}/v2/models/search/stats"
+        with urllib.request.urlopen(url) as answer:
+            of = json.load(answer)["model_stats"][0]["inference_stats"]
+        assert value(server, "nv_inference_request_success", "search") == \
+            of["success"]["count"]
+        return of["success"]["count"], of["fail"]["count"]
+
+    succeeded, failed = counts()
+    for i in range(3):
+        search(server, f"yesterday {i}")
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(f"{server.url}/v1/search?limit=0")
+    assert counts() == (succeeded + 3, failed + 1)
 
 
 def test_a_query_that_comes_again_is_not_computed_again(cached):
