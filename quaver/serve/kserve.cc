@@ -43,12 +43,16 @@ bool IsVersion(std::string_view text) {
   return error == std::errc() && stop == end && version >= 0;
 }
 
+// "" for none.
+std::string VersionOf(const HttpRequest& request) {
+  return request.segments.size() > 1 ? request.segments[1] : "";
+}
+
 // `missing_status`: of the answer when the model or its version is not there;
 // 0: as the error's code says. Triton's differ from route to route.
 HttpResponse WithModel(const KserveModels& models, const HttpRequest& request,
                        const ModelHandler& handler, int missing_status) {
-  const std::string version =
-      request.segments.size() > 1 ? request.segments[1] : "";
+  const std::string version = VersionOf(request);
   if (!version.empty() && !IsVersion(version)) {
     return KserveError(404, "Not Found");
   }
@@ -158,15 +162,6 @@ void AddServerRoutes(Router& router, const KserveConfig& config) {
              });
 }
 
-HttpResponse StatisticsOf(
-    const std::vector<std::shared_ptr<KserveModel>>& models) {
-  Json stats = Json::array();
-  for (const auto& model : models) {
-    stats.push_back(model->statistics.ToJson());
-  }
-  return JsonResponse({{"model_stats", std::move(stats)}});
-}
-
 void AddModelRoutes(Router& router, const KserveModels& models,
                     BodyReader& bodies) {
   AddModelRoute(router, models, "GET", "",
@@ -184,15 +179,6 @@ void AddModelRoutes(Router& router, const KserveModels& models,
                 [](const KserveModel& model, const HttpRequest&) {
                   return JsonResponse(ConfigJson(model.config));
                 });
-  AddModelRoute(
-      router, models, "GET", "/stats",
-      [&models](const KserveModel& model, const HttpRequest& request) {
-        if (request.segments.size() == 1) {
-          return StatisticsOf(models.AllOf(model.config.name));
-        }
-        return JsonResponse({{"model_stats", {model.statistics.ToJson()}}});
-      },
-      400);
   AddModelRoute(router, models, "POST", "/infer",
                 [&](KserveModel& model, const HttpRequest& request) {
                   return Infer(model, request, bodies);
@@ -201,9 +187,28 @@ void AddModelRoutes(Router& router, const KserveModels& models,
                 [&](KserveModel& model, const HttpRequest& request) {
                   return Generate(model, request, bodies);
                 });
-  router.Add("GET", "/v2/models/stats", [&models](const HttpRequest&) {
-    return StatisticsOf(models.All());
-  });
+}
+
+void AddStatistics(Router& router, const KserveModels& models) {
+  const auto answer = [&models](const HttpRequest& request) {
+    const std::string name =
+        request.segments.empty() ? "" : request.segments[0];
+    const std::string version = VersionOf(request);
+    if (!version.empty() && !IsVersion(version)) {
+      return KserveError(404, "Not Found");
+    }
+    const auto found = models.FindCounted(name, version);
+    if (!found.ok()) return KserveError(found.status());
+    Json stats = Json::array();
+    for (const auto& model : *found) {
+      stats.push_back(model->statistics.ToJson());
+    }
+    return JsonResponse({{"model_stats", std::move(stats)}});
+  };
+  for (const char* path : {"/v2/models/stats", "/v2/models/{model}/stats",
+                           "/v2/models/{model}/versions/{version}/stats"}) {
+    router.Add("GET", path, answer);
+  }
 }
 
 void RefuseSharedMemory(Router& router) {
@@ -226,6 +231,7 @@ void RegisterKserve(Router& router, const KserveConfig& config,
                     const KserveModels& models, BodyReader& bodies) {
   AddServerRoutes(router, config);
   AddModelRoutes(router, models, bodies);
+  AddStatistics(router, models);
   RegisterRepository(router, config.repository, models, bodies);
   RefuseSharedMemory(router);
   router.AddHook(EncodeResponse);

@@ -239,14 +239,22 @@ absl::Status CheckNumRaw(const ModelInferRequest& message,
   return absl::OkStatus();
 }
 
-absl::Status ReadInputs(ModelInferRequest& message, const std::string& model,
-                        InferRequest& request) {
-  RETURN_IF_ERROR(CheckNumRaw(message, model));
-  const bool is_raw = message.raw_input_contents_size() > 0;
+absl::Status ReadHeads(ModelInferRequest& message, InferRequest& request) {
   request.inputs.reserve(static_cast<size_t>(message.inputs_size()));
+  for (auto& input : *message.mutable_inputs()) {
+    ASSIGN_OR_RETURN(Tensor tensor, ReadHead(input));
+    request.inputs.push_back(std::move(tensor));
+  }
+  return absl::OkStatus();
+}
+
+// Of tensors whose heads are there.
+absl::Status ReadData(ModelInferRequest& message, const std::string& model,
+                      InferRequest& request) {
+  const bool is_raw = message.raw_input_contents_size() > 0;
   for (int i = 0; i < message.inputs_size(); ++i) {
     auto& input = *message.mutable_inputs(i);
-    ASSIGN_OR_RETURN(Tensor tensor, ReadHead(input));
+    Tensor& tensor = request.inputs[static_cast<size_t>(i)];
     if (!is_raw) {
       RETURN_IF_ERROR(ReadContents(*input.mutable_contents(), model, tensor));
     } else if (NumElements(input.contents()) > 0) {
@@ -258,7 +266,6 @@ absl::Status ReadInputs(ModelInferRequest& message, const std::string& model,
       RETURN_IF_ERROR(
           ReadBinaryData(message.raw_input_contents(i), model, tensor));
     }
-    request.inputs.push_back(std::move(tensor));
   }
   return absl::OkStatus();
 }
@@ -297,9 +304,12 @@ absl::StatusOr<InferRequest> ReadGrpcRequest(ModelInferRequest& message,
   request.id = message.id();
   request.binary_output = true;
   RETURN_IF_ERROR(ReadParameters(message.parameters(), request));
-  RETURN_IF_ERROR(ReadInputs(message, model.name, request));
+  RETURN_IF_ERROR(CheckNumRaw(message, model.name));
+  RETURN_IF_ERROR(ReadHeads(message, request));
   RETURN_IF_ERROR(ReadOutputs(message, request));
+  // First, as data of another datatype or shape does not fit that either.
   RETURN_IF_ERROR(FitToModel(model, request));
+  RETURN_IF_ERROR(ReadData(message, model.name, request));
   return request;
 }
 

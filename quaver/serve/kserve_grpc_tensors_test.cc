@@ -196,13 +196,25 @@ TEST(KserveGrpcTensorsTest, RefusesWhatDoesNotFit) {
        "contains one or more invalid dimensions"},
       {Datatype::kInt32,
        [](auto& one) {
-         one.mutable_inputs(0)->set_shape(0, int64_t{1} << 62);
-         one.mutable_inputs(0)->set_shape(1, 4);
+         one.mutable_inputs(0)->set_shape(0, 4);
+         one.mutable_inputs(0)->set_shape(1, int64_t{1} << 62);
        },
        "exceed maximum size"},
       {Datatype::kInt32,
        [](auto& one) { one.mutable_inputs(0)->set_datatype("INT31"); },
        "invalid datatype \"INT31\" for input X"},
+      {Datatype::kInt32,
+       [](auto& one) {
+         one.mutable_inputs(0)->set_datatype("INT64");
+         one.add_raw_input_contents("12345678");
+       },
+       "data-type is 'INT64', but model 'm' expects 'INT32'"},
+      {Datatype::kInt32,
+       [](auto& one) {
+         one.mutable_inputs(0)->add_shape(5);
+         one.add_raw_input_contents("12345678");
+       },
+       "Expected [-1,-1], got [1,2,5]"},
       {Datatype::kInt32,
        [](auto& one) {
          one.mutable_inputs(0)->set_name("Z");

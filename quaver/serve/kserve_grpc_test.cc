@@ -84,7 +84,11 @@ TEST_F(KserveGrpcTest, UnknownModelsAndVersionsAreRefused) {
   EXPECT_TRUE(is_ready("echo", ""));
   EXPECT_TRUE(is_ready("echo", "1"));
   EXPECT_FALSE(is_ready("echo", "2"));
+  EXPECT_FALSE(is_ready("echo", "0"));
   EXPECT_FALSE(is_ready("no", ""));
+  ready.set_version("new");
+  EXPECT_THAT(Refusal<inference::ModelReadyResponse>(&Stub::ModelReady, ready),
+              HasSubstr("3: failed to get model version"));
 }
 
 TEST_F(KserveGrpcTest, Infers) {
@@ -236,9 +240,14 @@ TEST_F(KserveGrpcTest, CountsWhatItAnswers) {
           .model_stats_size(),
       1);
   request.set_name("no");
-  EXPECT_THAT(Refusal<inference::ModelStatisticsResponse>(
-                  &Stub::ModelStatistics, request),
-              HasSubstr("unknown model"));
+  EXPECT_EQ(Refusal<inference::ModelStatisticsResponse>(&Stub::ModelStatistics,
+                                                        request),
+            "3: requested model 'no' is not available");
+  request.set_name("echo");
+  request.set_version("2");
+  EXPECT_EQ(Refusal<inference::ModelStatisticsResponse>(&Stub::ModelStatistics,
+                                                        request),
+            "3: requested model version is not available for model 'echo'");
   for (const char* code : {"0", "13"}) {
     EXPECT_TRUE(Counts(fmt::format(
         "quaver_grpc_requests_total{{code=\"{}\",method=\"/inference."

@@ -126,6 +126,24 @@ std::vector<std::shared_ptr<KserveModel>> KserveModels::AllOf(
   return models;
 }
 
+absl::StatusOr<std::vector<std::shared_ptr<KserveModel>>>
+KserveModels::FindCounted(const std::string& name,
+                          const std::string& version) const {
+  if (name.empty()) return All();
+  std::vector<std::shared_ptr<KserveModel>> models = AllOf(name);
+  if (models.empty()) {
+    return absl::InvalidArgumentError(
+        fmt::format("requested model '{}' is not available", name));
+  }
+  if (version.empty()) return models;
+  std::erase_if(models, [&](const auto& model) {
+    return fmt::to_string(model->config.version) != version;
+  });
+  if (!models.empty()) return models;
+  return absl::InvalidArgumentError(fmt::format(
+      "requested model version is not available for model '{}'", name));
+}
+
 std::vector<int64_t> KserveModels::Versions(const std::string& name) const {
   std::vector<int64_t> versions;
   for (const auto& model : AllOf(name)) {

@@ -100,6 +100,12 @@ class KserveModels {
       ABSL_LOCKS_EXCLUDED(mutex_);
   std::vector<std::shared_ptr<KserveModel>> AllOf(const std::string& name) const
       ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whose statistics are asked for; `name`: "" for all models, `version`: ""
+  // for all of a name. InvalidArgument, in Triton's words, for what is not
+  // ready.
+  absl::StatusOr<std::vector<std::shared_ptr<KserveModel>>> FindCounted(
+      const std::string& name, const std::string& version = "") const
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // Ready versions of a name, ascending.
   std::vector<int64_t> Versions(const std::string& name) const
       ABSL_LOCKS_EXCLUDED(mutex_);

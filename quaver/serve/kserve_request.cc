@@ -163,6 +163,12 @@ std::string NameList(const std::vector<std::string>& names) {
   return "[" + list + "]";
 }
 
+std::string InputCount(size_t num_required, size_t num_inputs) {
+  if (num_required == num_inputs) return fmt::format("{} inputs", num_inputs);
+  return fmt::format("number of inputs between {} and {}", num_required,
+                     num_inputs);
+}
+
 absl::Status CheckNames(const ModelConfig& model, const InferRequest& request) {
   std::vector<std::string> given;
   std::set<std::string> seen;
@@ -179,18 +185,18 @@ absl::Status CheckNames(const ModelConfig& model, const InferRequest& request) {
     given.push_back(tensor.name);
   }
   std::vector<std::string> missing;
+  size_t num_required = 0;
   for (const TensorConfig& input : model.inputs) {
-    if (!input.optional && !seen.contains(input.name)) {
-      missing.push_back(input.name);
-    }
+    if (input.optional) continue;
+    ++num_required;
+    if (!seen.contains(input.name)) missing.push_back(input.name);
   }
   if (!missing.empty()) {
     return absl::InvalidArgumentError(fmt::format(
-        "expected {} inputs but got {} inputs for model '{}'. Got input(s) {}, "
-        "but missing required input(s) {}. Please provide all required "
-        "input(s).",
-        model.inputs.size(), given.size(), model.name, NameList(given),
-        NameList(missing)));
+        "expected {} but got {} inputs for model '{}'. Got input(s) {}, but "
+        "missing required input(s) {}. Please provide all required input(s).",
+        InputCount(num_required, model.inputs.size()), given.size(), model.name,
+        NameList(given), NameList(missing)));
   }
   seen.clear();
   for (const RequestedOutput& output : request.outputs) {

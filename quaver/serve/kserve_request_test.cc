@@ -201,7 +201,8 @@ TEST(KserveRequestTest, DataThatDoesNotFitIsRefused) {
               HasSubstr("expected 2 string elements"));
   EXPECT_THAT(DataComplaint("BYTES", "[1]", "[\"a\",\"b\"]"),
               HasSubstr("unexpected number of string elements 2"));
-  EXPECT_THAT(DataComplaint("BYTES", "[1]", "[1]"), HasSubstr("element 0"));
+  EXPECT_THAT(DataComplaint("BYTES", "[1]", "[1]"),
+              HasSubstr("element 0 of input 'X' is no string"));
   EXPECT_THAT(DataComplaint("INT8", "[2]", "[1,128]"),
               HasSubstr("element 1 of input 'X' is not in the range of INT8"));
   EXPECT_THAT(DataComplaint("UINT8", "[1]", "[-1]"), HasSubstr("UINT8"));
@@ -357,8 +358,16 @@ TEST(FitToModelTest, SaysWhatTheModelExpects) {
   EXPECT_THAT(FitComplaint(4, request),
               HasSubstr("input 'X' already exists in request"));
   EXPECT_THAT(FitComplaint(4, {}),
-              HasSubstr("expected 2 inputs but got 0 inputs for model 'm'. Got "
-                        "input(s) [], but missing required input(s) ['X']"));
+              HasSubstr("expected number of inputs between 1 and 2 but got 0 "
+                        "inputs for model 'm'. Got input(s) [], but missing "
+                        "required input(s) ['X']"));
+  ModelConfig both = Model(4);
+  for (TensorConfig& input : both.inputs) input.optional = false;
+  request = {};
+  EXPECT_THAT(
+      Message(FitToModel(both, request)),
+      HasSubstr("expected 2 inputs but got 0 inputs for model 'm'. Got "
+                "input(s) [], but missing required input(s) ['X','Y']"));
   request = Request({1, 5});
   request.outputs = {{"Q", std::nullopt}};
   EXPECT_THAT(FitComplaint(4, request),

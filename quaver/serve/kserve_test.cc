@@ -136,10 +136,8 @@ TEST_F(KserveTest, AModelDescribesItself) {
 }
 
 TEST_F(KserveTest, UnknownModelsVersionsAndRoutesAreRefused) {
-  for (const auto& [suffix, status] : {std::pair{"", 404},
-                                       {"/ready", 400},
-                                       {"/config", 404},
-                                       {"/stats", 400}}) {
+  for (const auto& [suffix, status] :
+       {std::pair{"", 404}, {"/ready", 400}, {"/config", 404}}) {
     EXPECT_EQ(
         Error(Send("GET", std::string("/v2/models/a%20b") + suffix), status),
         "Request for unknown model: 'a b' is not found");
@@ -148,6 +146,12 @@ TEST_F(KserveTest, UnknownModelsVersionsAndRoutesAreRefused) {
                     status),
               "Request for unknown model: 'lengths' version 9 is not found");
   }
+  EXPECT_EQ(Error(Send("GET", "/v2/models/a%20b/stats"), 400),
+            "requested model 'a b' is not available");
+  EXPECT_EQ(Error(Send("GET", "/v2/models/lengths/versions/9/stats"), 400),
+            "requested model version is not available for model 'lengths'");
+  EXPECT_EQ(Error(Send("GET", "/v2/models/lengths/versions/x/stats"), 404),
+            "Not Found");
   EXPECT_EQ(Error(Send("POST", "/v2/models/no/infer", "{}"), 404),
             "Request for unknown model: 'no' is not found");
   for (const char* path :

@@ -1,25 +1,17 @@
 """The same requests, good and bad, to a Triton server and to Quaver.
 
-Both serve the repository tests/slow/triton. Statuses, and the JSON of what
-succeeds, have to be the same, but for the differences that DIFFERENCES explains;
-an explanation that explains nothing fails, too. Needs build/venv-serving.
+Both serve the repository tests/slow/triton. Statuses, the JSON of what succeeds
+and what is said of what does not have to be the same, but for the differences
+that DIFFERENCES and triton_messages.py explain; an explanation that explains
+nothing fails, too.
 """
 import copy
-import http.client
 import json
-import os
-import pathlib
-import shutil
 import struct
-import subprocess
 import sys
-import time
 
-import pytest
+from . import triton_messages
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-VENV = ROOT / "build/venv-serving"
-REPOSITORY = pathlib.Path(__file__).parent / "triton"
 LENGTH = "Inference-Header-Content-Length"
 COPY, SUMS = "/v2/models/copy/infer", "/v2/models/sums/infer"
 
@@ -184,63 +176,6 @@ DIFFERENCES = {
 }
 
 
-class Server:
-    def __init__(self, port, command, log, environment):
-        self.port = port
-        with open(log, "wb") as out:
-            self.process = subprocess.Popen(
-                [str(word) for word in command], stdout=out, stderr=out,
-                env={**os.environ, **environment})
-        limit = time.monotonic() + 120
-        while self.ask("GET", "/v2/health/ready", None, {})[0] != 200:
-            assert self.process.poll() is None, log.read_text()[-2000:]
-            assert time.monotonic() < limit, log.read_text()[-2000:]
-            time.sleep(0.2)
-
-    def ask(self, method, path, body, headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, 30)
-        try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read(), answer.headers
-        except (OSError, http.client.HTTPException) as error:
-            return type(error).__name__, b"", {}
-        finally:
-            connection.close()
-
-
-@pytest.fixture(scope="module", name="servers")
-def start(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("differential")
-    site = next((VENV / "lib").glob("python3*/site-packages"))
-    home = site / "pytriton/tritonserver"
-    version = site.parent.name.removeprefix("python")
-    stub = home / "backends/python/triton_python_backend_stub"
-    if not stub.exists():
-        shutil.copy(home / f"python_backend_stubs/{version}/{stub.name}", stub)
-    library = subprocess.run(
-        [VENV / "bin/python", "-c",
-         "import sysconfig; print(sysconfig.get_config_var('LIBDIR'))"],
-        check=True, capture_output=True, text=True).stdout.strip()
-    path = {"PATH": f"{VENV / 'bin'}:{os.environ['PATH']}"}
-    triton = Server(8300, [
-        home / "bin/tritonserver", f"--model-repository={REPOSITORY}",
-        f"--backend-directory={home / 'backends'}", "--http-address=127.0.0.1",
-        "--http-port=8300", "--allow-grpc=false", "--allow-metrics=false"],
-        folder / "triton.log",
-        {**path, "LD_LIBRARY_PATH": f"{home / 'external_libs'}:{library}",
-         "PYTHONPATH": str(site), "VIRTUAL_ENV": str(VENV)})
-    quaver = Server(8301, [
-        ROOT / "build/release/quaver", "serve", "--model-repository",
-        REPOSITORY, "--port", "0", "--http-port", "8301", "--no-grpc",
-        "--no-metrics", "--server-name", "triton"],
-        folder / "quaver.log", path)
-    yield triton, quaver
-    for server in (triton, quaver):
-        server.process.terminate()
-        server.process.wait(timeout=60)
-
-
 def split(body, headers):
     """An answer's JSON, and its binary tensors."""
     length = headers.get(LENGTH)
@@ -264,7 +199,7 @@ def round_floats(value):
     return value
 
 
-def compare(theirs, ours):
+def compare(theirs, ours, messages):
     """What differs, in words, or None. A bad body is 400 here, where Triton says
     500: that is the client's fault, and balancers try again after a 500."""
     if (theirs[0], ours[0]) == (500, 400):
@@ -277,6 +212,7 @@ def compare(theirs, ours):
         if isinstance(their_json, dict) and "error" in their_json:
             if not (isinstance(our_json, dict) and "error" in our_json):
                 return "no error in JSON here"
+            return messages.differ(their_json["error"], our_json["error"])
         return None
     if round_floats(their_json) == round_floats(our_json):
         return None
@@ -291,12 +227,13 @@ def compare(theirs, ours):
 
 def test_three_hundred_requests_are_answered_alike(servers):
     triton, quaver = servers
+    messages = triton_messages.Messages(triton_messages.HTTP)
     unexplained, used, count = [], set(), 0
     for name, method, path, body, headers in requests():
         count += 1
         theirs = triton.ask(method, path, body, headers)
         ours = quaver.ask(method, path, body, headers)
-        difference = compare(theirs, ours)
+        difference = compare(theirs, ours, messages)
         reason = name if name in DIFFERENCES else None
         if difference is None:
             continue
@@ -310,5 +247,6 @@ def test_three_hundred_requests_are_answered_alike(servers):
     assert count >= 300
     assert not unexplained, "\n".join(unexplained)
     assert used == set(DIFFERENCES), "explanations without a difference"
+    assert not messages.unused, "the same of messages"
     for server in servers:
         assert server.ask("GET", "/v2/health/ready", None, {})[0] == 200

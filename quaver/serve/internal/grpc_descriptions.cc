@@ -41,14 +41,27 @@ GrpcMethod ModelMethod(
       });
 }
 
+// Digits of 63 bits, or nothing.
+absl::Status CheckVersion(const std::string& version) {
+  if (version.empty()) return absl::OkStatus();
+  int64_t number = 0;
+  const char* end = version.data() + version.size();
+  const auto [stop, error] = std::from_chars(version.data(), end, number);
+  if (error == std::errc() && stop == end && number >= 0) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      fmt::format("failed to get model version from specified version string "
+                  "'{}': version should be an integral value > 0",
+                  version));
+}
+
 absl::StatusOr<std::vector<ModelPtr>> FindModels(
     const KserveModels& models,
     const inference::ModelStatisticsRequest& request) {
   if (request.name().empty()) return models.All();
-  ASSIGN_OR_RETURN(const ModelPtr model,
-                   FindModel(models, request.name(), request.version()));
-  if (request.version().empty()) return models.AllOf(request.name());
-  return std::vector<ModelPtr>{model};
+  RETURN_IF_ERROR(CheckVersion(request.version()));
+  return models.FindCounted(request.name(), request.version());
 }
 
 void AddServer(const KserveConfig& config, GrpcCalls& calls) {
@@ -95,17 +108,8 @@ std::string KservePath(const std::string& method) {
 absl::StatusOr<ModelPtr> FindModel(const KserveModels& models,
                                    const std::string& name,
                                    const std::string& version) {
-  if (version.empty()) return models.Find(name);
-  int64_t number = 0;
-  const char* end = version.data() + version.size();
-  const auto [stop, error] = std::from_chars(version.data(), end, number);
-  if (error == std::errc() && stop == end && number > 0) {
-    return models.Find(name, version);
-  }
-  return absl::InvalidArgumentError(
-      fmt::format("failed to get model version from specified version string "
-                  "'{}': version should be an integral value > 0",
-                  version));
+  RETURN_IF_ERROR(CheckVersion(version));
+  return models.Find(name, version);
 }
 
 void AddDescriptions(const KserveConfig& config, const KserveModels& models,
@@ -123,6 +127,7 @@ void AddDescriptions(const KserveConfig& config, const KserveModels& models,
             MessageMethod<ModelReadyRequest, ModelReadyResponse>(
                 kQuick, [&models](const ModelReadyRequest& request,
                                   ModelReadyResponse& response) {
+                  RETURN_IF_ERROR(CheckVersion(request.version()));
                   response.set_ready(
                       models.Find(request.name(), request.version()).ok());
                   return absl::OkStatus();

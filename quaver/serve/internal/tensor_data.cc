@@ -138,7 +138,10 @@ absl::Status ReadJsonStrings(const dom::element& data, size_t num_elements,
   RETURN_IF_ERROR(ForEachElement(data, 0, [&](const dom::element& element) {
     std::string_view text;
     if (element.get(text) != simdjson::SUCCESS) {
-      return WrongElement(tensor, tensor.strings.size());
+      return absl::InvalidArgumentError(
+          fmt::format("Unable to parse 'data': element {} of input '{}' is no "
+                      "string",
+                      tensor.strings.size(), tensor.name));
     }
     if (tensor.strings.size() == num_elements) {
       return TooManyStrings(tensor, num_elements, model);
