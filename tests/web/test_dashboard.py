@@ -1,4 +1,5 @@
 """The dashboard: what it shows of the models, and that it does not break."""
+import itertools
 import json
 import re
 import urllib.request
@@ -88,6 +89,53 @@ def test_shows_models_as_they_are_asked(dashboard, server):
     expect(dashboard.locator("#memory")).to_have_text(re.compile(r"^\d+"))
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     dashboard.screenshot(path=SCREENSHOTS / "dashboard.png")
+
+
+def close_batches(page):
+    """From now on the encoder's are closed for three reasons of many letters.
+    """
+    counts = itertools.count(100, 100)
+
+    def add_reasons(route):
+        answer, count = route.fetch(), next(counts)
+        lines = [f'quaver_batch_close_total{{model="encoder",'
+                 f'reason="{reason}",version="1"}} {count}\n'
+                 for reason in ("preferred_size", "token_budget", "other_kind")]
+        route.fulfill(response=answer, body=answer.text() + "".join(lines))
+
+    page.route("**/metrics", add_reasons)
+    expect(page.locator("#models tr", has_text="encoder").locator("td").last
+           ).to_have_text(re.compile(r"(\d+\s%.*){3}"))
+
+
+CUT = """() => {
+  const box = document.querySelector('.scroll').getBoundingClientRect();
+  return [...document.querySelectorAll('th, td')].filter((cell) => {
+    const {left, right} = cell.getBoundingClientRect();
+    return left < box.left || right > box.right ||
+        cell.scrollWidth > cell.clientWidth;
+  }).map((cell) => cell.textContent);
+}"""
+
+
+def test_no_column_is_cut(dashboard):
+    close_batches(dashboard)
+    for width in (1000, 1180, 1280, 1400):
+        dashboard.set_viewport_size({"width": width, "height": 800})
+        assert dashboard.evaluate(CUT) == [], width
+        if width == 1180:
+            SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+            dashboard.screenshot(path=SCREENSHOTS / "dashboard-1180.png")
+
+
+def test_on_a_narrow_window_the_table_scrolls_in_its_box(dashboard):
+    close_batches(dashboard)
+    dashboard.set_viewport_size({"width": 600, "height": 800})
+    assert dashboard.evaluate("document.documentElement.scrollWidth") == 600
+    assert dashboard.evaluate(CUT)
+    box = dashboard.locator(".scroll")
+    box.evaluate("(box) => { box.scrollLeft = box.scrollWidth; }")
+    assert "Batches closed by" not in dashboard.evaluate(CUT)
 
 
 def test_says_when_nobody_answers(own_server, browser):

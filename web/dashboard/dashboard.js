@@ -45,8 +45,9 @@ function closedBy(labels) {
       .filter(([, count]) => count > 0)
       .sort((a, b) => b[1] - a[1]);
   const all = counts.reduce((sum, [, count]) => sum + count, 0);
+  // A line breaks between reasons alone.
   return counts.slice(0, 3).map(([reason, count]) =>
-      `${reason.replaceAll('_', ' ')} ${Math.round(100 * count / all)} %`)
+      `${reason} ${Math.round(100 * count / all)} %`.replace(/[_ ]/g, '\u00a0'))
       .join(', ');
 }
 
