@@ -194,6 +194,12 @@ bool OnlyRegroups(const Query& query, const Snapshot& snapshot,
   });
 }
 
+// Whether a reading is the query without some of its signs ("hey 🎵"): to be
+// asked about that helps nobody either.
+bool OnlyDropsSigns(const Query& query, const Reading& reading) {
+  return reading.text == ComparableText(query.normalized);
+}
+
 // Signs alone ("†††") are no words.
 bool CanCorrect(const Query& query) {
   return !ComparableText(query.normalized).empty() &&
@@ -314,7 +320,8 @@ absl::StatusOr<Correction> Corrector::Correct(
   lap("correct_model");
   std::erase_if(all, [&](const Reading& reading) {
     return !reading.typed && (!insistence.Allows(reading.text) ||
-                              OnlyRegroups(query, snapshot, reading));
+                              OnlyRegroups(query, snapshot, reading) ||
+                              OnlyDropsSigns(query, reading));
   });
   Prove(snapshot, near, query.open, all);
   const std::vector<float> shares = Probabilities(

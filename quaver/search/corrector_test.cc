@@ -10,6 +10,7 @@
 
 #include "quaver/search/internal/insistence.h"
 #include "quaver/search/search_bar.h"
+#include "quaver/text/compare.h"
 #include "quaver/text/edit_distance.h"
 #include "quaver/text/normalize.h"
 
@@ -170,6 +171,17 @@ TEST_F(CorrectorTest, TheGatePassesWhatTheCatalogueExplains) {
   EXPECT_EQ(model_->calls, calls + 1);
   ASSERT_TRUE(bar_->Search({.query = "yesterday", .gate = false}).ok());
   EXPECT_EQ(model_->calls, calls + 2);
+}
+
+TEST_F(CorrectorTest, LostSignsAreNothingToAskAbout) {
+  for (const char* query : {"asdfgh qwert 🎵", "asdfgh?! qwert", "asdfgh†"}) {
+    model_->answers = {ComparableText(query)};
+    const Correction correction = Correct(query, {.explain = true});
+    EXPECT_EQ(correction.text, query);
+    EXPECT_EQ(correction.outcome, SpellingOutcome::kNone) << query;
+    EXPECT_THAT(correction.alternatives, IsEmpty()) << query;
+    EXPECT_THAT(correction.readings, SizeIs(1)) << query;
+  }
 }
 
 TEST_F(CorrectorTest, RareNamesStay) {
