@@ -92,13 +92,16 @@ def onnx_file(model):
     path = WORK / "encoder.onnx"
     if path.exists():
         return path
-    net = transformers.AutoModel.from_pretrained(
-        model, attn_implementation="eager").eval()
 
     class MeanPooled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = transformers.AutoModel.from_pretrained(
+                model, attn_implementation="eager").eval()
+
         def forward(self, input_ids, attention_mask):
-            states = net(input_ids=input_ids,
-                         attention_mask=attention_mask).last_hidden_state
+            states = self.net(input_ids=input_ids,
+                              attention_mask=attention_mask).last_hidden_state
             weights = attention_mask.unsqueeze(-1).to(states.dtype)
             return (states * weights).sum(1) / weights.sum(1)
 
