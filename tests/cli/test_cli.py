@@ -257,6 +257,26 @@ def test_serve_answers_where_it_says_and_stops_on_sigterm(own_index):
     assert server.process.returncode == 0
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2,
+                    reason="one core has no team")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_models_compute_by_teams(own_index, threads):
+    with Server(own_index, "--threads", 2,
+                "--threads-per-instance", threads) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port,
+                                                timeout=LIMIT_S)
+        connection.request("GET", "/v1/search?q=gaint+stpes")
+        assert b"Giant Steps" in connection.getresponse().read()
+        connection.request("GET", "/metrics")
+        metrics = connection.getresponse().read().decode()
+        connection.close()
+    # As many instances as there are cores for, two at most.
+    wanted = min(2, len(os.sched_getaffinity(0)) // threads)
+    for model in ("encoder", "corrector"):
+        assert re.search(rf'^quaver_instances{{model="{model}".*}} {wanted}$',
+                         metrics, re.M), metrics
+
+
 def test_serve_stops_on_sigint(own_index):
     with Server(own_index) as server:
         server.process.send_signal(signal.SIGINT)
