@@ -1,6 +1,7 @@
 """What Triton and Quaver say of one wrong request: the same words, or what a
 table sets against each other, with the reason."""
 import re
+import sys
 
 ANOTHER_PARSER = "simdjson's words instead of RapidJSON's"
 NAMES_IT = "says which one"
@@ -150,3 +151,28 @@ class Messages:
                 self.unused.discard(place)
                 return None
         return f"{theirs!r} there, {ours!r} here"
+
+
+class Findings:
+    """What the requests differ in, beside what has a reason."""
+
+    def __init__(self, reasons, messages):
+        self.reasons, self.messages = reasons, messages
+        self.count, self.used, self.unexplained = 0, set(), []
+
+    def add(self, name, difference):
+        self.count += 1
+        if difference is None:
+            return
+        if name in self.reasons:
+            self.used.add(name)
+        else:
+            self.unexplained.append(f"{name}: {difference}")
+
+    def check(self, least):
+        print(f"{self.count} requests, {len(self.unexplained)} unexplained "
+              "differences", file=sys.stderr)
+        assert self.count >= least
+        assert not self.unexplained, "\n".join(self.unexplained)
+        assert self.used == set(self.reasons), "reasons without a difference"
+        assert not self.messages.unused, "the same of messages"
