@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "quaver/base/clock.h"
+#include "quaver/base/cores.h"
 #include "quaver/base/workers.h"
 #include "quaver/engine/team.h"
 
@@ -82,6 +83,7 @@ absl::Status BartInstances::Run(
   if (times != nullptr) times->queue_us += stopwatch.LapUs();
   RETURN_IF_ERROR(CheckWanted(options, Clock::Real().NowUs()));
   const std::shared_ptr<BartInstance> instance = InstanceOf(lease.index());
+  const CoreLease core;  // for all that `body` computes
   std::optional<ScopedPin> pin;
   if (instance->core) pin.emplace(*instance->core);
   const absl::Status status = body(*instance);

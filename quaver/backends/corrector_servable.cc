@@ -12,6 +12,7 @@
 
 #include "quaver/backends/tokenizers.h"
 #include "quaver/base/check.h"
+#include "quaver/base/cores.h"
 #include "quaver/base/workers.h"
 #include "quaver/text/normalize.h"
 
@@ -244,6 +245,7 @@ absl::Status CorrectorServable::Add(int number, Task& task) {
 
 std::vector<SteppedItem*> CorrectorServable::Step(int number) {
   const std::shared_ptr<Instance> instance = Use(number);
+  const CoreLease lease;  // for all passes of the step
   std::optional<ScopedPin> pin;
   if (instance->core) pin.emplace(*instance->core);
   std::vector<Generated> done;

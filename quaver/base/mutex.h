@@ -1,4 +1,5 @@
 // A mutex that waits for conditions, checked by clang and visible to TSan.
+// Threads that hold a core of cores.h do not wait for conditions.
 //
 //   MutexLock lock(&mutex_);
 //   mutex_.Await(this, &Queue::HasWork);
@@ -32,6 +33,8 @@ class ABSL_LOCKABLE Mutex {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(this);
 
  private:
+  void BeginWait();
+
   std::mutex mutex_;
   std::condition_variable unlocked_;
   int num_waiting_ = 0;  // guarded by mutex_
@@ -55,8 +58,7 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
 template <typename T>
 void Mutex::Await(const T* object, bool (T::*holds)() const) {
   std::unique_lock<std::mutex> lock(mutex_, std::adopt_lock);
-  if (num_waiting_ > 0) unlocked_.notify_all();  // waiting unlocks, too
-  ++num_waiting_;
+  BeginWait();
   unlocked_.wait(lock, [&] { return (object->*holds)(); });
   --num_waiting_;
   lock.release();
@@ -66,8 +68,7 @@ template <typename T>
 bool Mutex::AwaitFor(const T* object, bool (T::*holds)() const,
                      int64_t timeout_us) {
   std::unique_lock<std::mutex> lock(mutex_, std::adopt_lock);
-  if (num_waiting_ > 0) unlocked_.notify_all();
-  ++num_waiting_;
+  BeginWait();
   const bool held =
       unlocked_.wait_for(lock, std::chrono::microseconds(timeout_us),
                          [&] { return (object->*holds)(); });

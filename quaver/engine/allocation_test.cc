@@ -111,10 +111,13 @@ TEST(AllocationTest, DecodeAllocatesNothing) {
 }
 
 TEST(AllocationTest, TeamsAllocateNothing) {
-  Team team({.threads = 2, .limit = 2});
+  CoreBudget budget(2);
+  Team team({.threads = 2, .limit = 2, .budget = &budget});
   const int before = num_allocations;
   std::atomic<int> parts{0};
   for (int call = 0; call < 100; ++call) {
+    const Team::Call begun(team);
+    EXPECT_EQ(team.num_present(), 2u);
     team.Run(8, [&](size_t, size_t) { ++parts; });
   }
   EXPECT_EQ(num_allocations, before);

@@ -271,11 +271,13 @@ void BartModel::PutSources(const LayerPass& pass,
 void BartModel::Encode(const TokenBatch& batch,
                        std::span<const uint32_t> firsts,
                        BartWorkspace& workspace, BartCache& cache) const {
+  const Team::Call call(*workspace.buffers_->team);
   PutSources(RunEncoder(batch, workspace), batch.offsets, firsts, cache);
 }
 
 void BartModel::EncodeStates(const TokenBatch& batch, BartWorkspace& workspace,
                              std::span<float> states) const {
+  const Team::Call call(*workspace.buffers_->team);
   const LayerPass pass = RunEncoder(batch, workspace);
   QUAVER_CHECK(states.size() == pass.M * pass.D);
   std::copy_n(pass.buffers.hidden, states.size(), states.data());
@@ -286,6 +288,7 @@ void BartModel::PutSource(std::span<const float> states, uint32_t first,
   const auto D = static_cast<size_t>(config().width);
   const size_t M = states.size() / D;
   QUAVER_CHECK(states.size() == M * D && M > 0 && M <= workspace.max_rows());
+  const Team::Call call(*workspace.buffers_->team);
   const LayerPass pass{kernels(), *workspace.buffers_, M, D, kNormEpsilon};
   std::copy(states.begin(), states.end(), pass.buffers.hidden);
   const std::array<uint32_t, 2> offsets = {0, static_cast<uint32_t>(M)};
@@ -318,12 +321,14 @@ LayerPass BartModel::RunDecoder(const DecoderRows& rows,
 
 void BartModel::Decode(const DecoderRows& rows, BartWorkspace& workspace,
                        BartCache& cache, const LogitQueries& queries) const {
+  const Team::Call call(*workspace.buffers_->team);
   const LayerPass pass = RunDecoder(rows, workspace, cache);
   Summarise(pass, weights_->output, queries);
 }
 
 void BartModel::Decode(const DecoderRows& rows, BartWorkspace& workspace,
                        BartCache& cache, std::span<float> logits) const {
+  const Team::Call call(*workspace.buffers_->team);
   const LayerPass pass = RunDecoder(rows, workspace, cache);
   QUAVER_CHECK(logits.size() == pass.M * weights_->output.N);
   pass.Apply(weights_->output, pass.buffers.hidden, Epilogue::kBias, nullptr,

@@ -161,6 +161,7 @@ void BertModel::Encode(const TokenBatch& batch, BertWorkspace& workspace,
   QUAVER_CHECK(batch.offsets.back() <= batch.ids.size());
   QUAVER_CHECK(batch.offsets.back() - batch.offsets.front() <=
                workspace.max_tokens());
+  const Team::Call call(*workspace.buffers_->team);
   size_t begin = 0;
   while (begin < B) {
     size_t end = begin + 1;

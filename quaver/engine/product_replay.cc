@@ -50,6 +50,7 @@ ProductReplay::~ProductReplay() = default;
 
 void ProductReplay::Run(const std::string& product, const float* x, size_t M,
                         float* y) {
+  const Team::Call call(*parts_->buffers.team);
   const LayerPass pass{parts_->kernels, parts_->buffers, M, 1, 0};
   pass.Apply(*parts_->linears.at(product), x, Epilogue::kBias, nullptr, y);
 }

@@ -19,24 +19,24 @@ constexpr int kPausesBetweenLooks = 32;  // at the clock: some microseconds
 // A ticket is 32 bits of the call's number, 16 of its parts, 16 of the next.
 constexpr int kPartBits = 16;
 constexpr uint64_t kPartMask = (uint64_t{1} << kPartBits) - 1;
-constexpr uint64_t kStop = ~uint64_t{0};  // has no part
+constexpr uint32_t kOver = 1;  // calls are numbered evenly
 static_assert(Team::kMaxParts < kPartMask);
 
 uint64_t NextPart(uint64_t ticket) { return ticket & kPartMask; }
 uint64_t NumParts(uint64_t ticket) { return ticket >> kPartBits & kPartMask; }
 bool HasPart(uint64_t ticket) { return NextPart(ticket) < NumParts(ticket); }
 
-// Waits while `value` is `old`: a while awake, then asleep.
-template <typename T>
-void WaitWhile(const std::atomic<T>& value, T old) {
+// Whether `ended` became true soon; looks at it until then.
+template <typename Ended>
+bool Spin(const Ended& ended) {
   const auto end = std::chrono::steady_clock::now() + kSpin;
   do {
     for (int i = 0; i < kPausesBetweenLooks; ++i) {
-      if (value.load(std::memory_order_relaxed) != old) return;
+      if (ended()) return true;
       __builtin_ia32_pause();
     }
   } while (std::chrono::steady_clock::now() < end);
-  value.wait(old, std::memory_order_relaxed);
+  return false;
 }
 
 int Limit(const TeamConfig& config) {
@@ -67,7 +67,10 @@ TeamConfig InstanceTeam(int instance, int num_instances,
   return config;
 }
 
-Team::Team(const TeamConfig& config) : least_shared_(config.least_shared) {
+Team::Team(const TeamConfig& config)
+    : budget_(config.budget == nullptr ? CoreBudget::OfProcess()
+                                       : *config.budget),
+      least_shared_(config.least_shared) {
   const int size = TeamSize(config);
   if (size < config.threads) {
     LogWarning("{} threads for an instance are more than there may be: {}",
@@ -85,14 +88,37 @@ Team::Team(const TeamConfig& config) : least_shared_(config.least_shared) {
 }
 
 Team::~Team() {
-  ticket_.store(kStop, std::memory_order_release);
+  call_.store(kOver, std::memory_order_release);
+  call_.notify_all();
+  ticket_.fetch_add(uint64_t{1} << 2 * kPartBits, std::memory_order_release);
   ticket_.notify_all();
   for (std::thread& helper : helpers_) helper.join();
 }
 
+Team::Call::Call(Team& team)
+    : team_(team),
+      own_(team.budget_),
+      num_others_(
+          team.helpers_.empty()
+              ? 0
+              : team.budget_.TakeIdle(static_cast<int>(team.helpers_.size()))) {
+  if (num_others_ == 0) return;
+  team_.num_present_.store(1 + static_cast<size_t>(num_others_),
+                           std::memory_order_relaxed);
+  team_.call_.fetch_add(2, std::memory_order_release);
+  team_.call_.notify_all();
+}
+
+Team::Call::~Call() {
+  if (num_others_ == 0) return;
+  team_.num_present_.store(1, std::memory_order_relaxed);
+  team_.call_.fetch_add(2, std::memory_order_release);  // none stays awake
+  team_.budget_.Give(num_others_);
+}
+
 void Team::Run(size_t num_parts, Function function, const void* body) {
   QUAVER_CHECK(num_parts <= kMaxParts);
-  if (helpers_.empty() || num_parts < 2) {
+  if (num_present() == 1 || num_parts < 2) {
     for (size_t part = 0; part < num_parts; ++part) function(body, part, 0);
     return;
   }
@@ -107,7 +133,12 @@ void Team::Run(size_t num_parts, Function function, const void* body) {
   Work(0);
   uint32_t num_done = num_done_.load(std::memory_order_acquire);
   while (num_done < num_parts) {
-    WaitWhile(num_done_, num_done);
+    const auto has_changed = [&] {
+      return num_done_.load(std::memory_order_relaxed) != num_done;
+    };
+    if (!Spin(has_changed)) {
+      num_done_.wait(num_done, std::memory_order_relaxed);
+    }
     num_done = num_done_.load(std::memory_order_acquire);
   }
 }
@@ -132,15 +163,26 @@ void Team::Work(size_t member) {
   }
 }
 
+void Team::AwaitPart(uint64_t ticket, uint32_t call) const {
+  const auto is_over = [&] {
+    return ticket_.load(std::memory_order_relaxed) != ticket ||
+           call_.load(std::memory_order_relaxed) != call;
+  };
+  if (!Spin(is_over)) ticket_.wait(ticket, std::memory_order_relaxed);
+}
+
 void Team::Help(size_t member) {
-  uint64_t ticket = ticket_.load(std::memory_order_acquire);
-  while (ticket != kStop) {
-    if (HasPart(ticket)) {
+  uint32_t call = call_.load(std::memory_order_acquire);
+  while (call != kOver) {
+    const uint64_t ticket = ticket_.load(std::memory_order_acquire);
+    if (member >= num_present()) {
+      call_.wait(call, std::memory_order_relaxed);
+    } else if (HasPart(ticket)) {
       Work(member);
     } else {
-      WaitWhile(ticket_, ticket);
+      AwaitPart(ticket, call);
     }
-    ticket = ticket_.load(std::memory_order_acquire);
+    call = call_.load(std::memory_order_acquire);
   }
 }
 

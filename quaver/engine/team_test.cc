@@ -7,6 +7,7 @@
 #include <atomic>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -28,9 +29,19 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 
+// As many cores as any test has threads.
+CoreBudget& Plenty() {
+  static CoreBudget budget(8);
+  return budget;
+}
+
 // Of tiny models everything is shared; more threads than cores are made.
 TeamConfig Threads(int count) {
-  return {.threads = count, .limit = count, .cores = {}, .least_shared = 0};
+  return {.threads = count,
+          .limit = count,
+          .cores = {},
+          .least_shared = 0,
+          .budget = &Plenty()};
 }
 
 TEST(TeamTest, HasNoMoreThreadsThanThereMayBe) {
@@ -50,6 +61,8 @@ TEST(TeamTest, EveryPartIsComputedOnce) {
     uint32_t parts = 0;
     std::vector<uint32_t> wanted(64);
     for (int call = 0; call < 2000; ++call) {
+      std::optional<Team::Call> begun;
+      if (call % 3 > 0) begun.emplace(team);  // others compute alone
       const size_t num_parts = random.Below(64);
       team.Run(num_parts, [&](size_t part, size_t member) {
         ++counts[part];
@@ -67,6 +80,7 @@ TEST(TeamTest, EveryPartIsComputedOnce) {
 
 TEST(TeamTest, OthersDoNotComputeAlone) {
   Team team(Threads(2));
+  const Team::Call call(team);
   // Returns only if both members are in it at once.
   std::atomic<int> inside{0};
   team.Run(2, [&](size_t, size_t) {
@@ -77,6 +91,27 @@ TEST(TeamTest, OthersDoNotComputeAlone) {
   EXPECT_EQ(inside, 2);
 }
 
+TEST(TeamTest, OnlyWhoHasACoreIsPresent) {
+  CoreBudget budget(3);
+  Team team({.threads = 4, .limit = 4, .least_shared = 0, .budget = &budget});
+  for (int num_busy = 0; num_busy <= 2; ++num_busy) {
+    for (int i = 0; i < 50; ++i) {
+      ASSERT_EQ(budget.TakeIdle(num_busy), num_busy);
+      {
+        const Team::Call call(team);
+        ASSERT_EQ(team.num_present(), static_cast<size_t>(3 - num_busy));
+        EXPECT_EQ(budget.TakeIdle(1), 0);
+        std::atomic<uint32_t> members{0};
+        team.Run(64, [&](size_t, size_t member) { members |= 1u << member; });
+        EXPECT_LT(members, 1u << team.num_present());
+      }
+      budget.Give(num_busy);
+      ASSERT_EQ(team.num_present(), 1u);
+    }
+  }
+  EXPECT_EQ(budget.TakeIdle(4), 3);
+}
+
 TEST(TeamTest, MembersArePinnedToTheirCores) {
   cpu_set_t allowed;
   ASSERT_EQ(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
@@ -85,7 +120,9 @@ TEST(TeamTest, MembersArePinnedToTheirCores) {
     if (CPU_ISSET(core, &allowed)) cores.push_back(core);
   }
   const int last = static_cast<int>(cores.size()) - 1;
-  Team team({.threads = 2, .limit = 2, .cores = {0, last}});
+  Team team(
+      {.threads = 2, .limit = 2, .cores = {0, last}, .budget = &Plenty()});
+  const Team::Call call(team);
   std::atomic<int> inside{0}, core{-1};
   team.Run(2, [&](size_t, size_t member) {
     if (member == 1) core = sched_getcpu();

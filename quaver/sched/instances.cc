@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "quaver/base/check.h"
+#include "quaver/base/cores.h"
 #include "quaver/base/workers.h"
 
 namespace quaver {
@@ -46,13 +47,21 @@ int InstancePool::num_waiting() const {
   return static_cast<int>(line_.size());
 }
 
+int InstancePool::TakeFree() {
+  if (free_.empty()) return -1;  // else the line is empty
+  const int index = free_.back();
+  free_.pop_back();
+  return index;
+}
+
 absl::StatusOr<InstancePool::Lease> InstancePool::Acquire(int64_t deadline_us) {
-  const MutexLock lock(&mutex_);
-  if (!free_.empty()) {  // the line is empty then
-    const int index = free_.back();
-    free_.pop_back();
-    return Lease(this, index);
+  {
+    const MutexLock lock(&mutex_);
+    if (const int index = TakeFree(); index >= 0) return Lease(this, index);
   }
+  const CorePause pause;
+  const MutexLock lock(&mutex_);
+  if (const int index = TakeFree(); index >= 0) return Lease(this, index);
   if (line_.size() >= static_cast<size_t>(max_waiting_)) {
     return absl::UnavailableError(fmt::format(
         "Exceeds maximum queue size of {}; try again later", max_waiting_));

@@ -73,6 +73,8 @@ class InstancePool {
     bool Served() const { return index >= 0; }
   };
   void Release(int index) ABSL_LOCKS_EXCLUDED(mutex_);
+  // One of the free, or -1.
+  int TakeFree() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // To the first in the line, or among the free.
   void Give(int index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasNoneUnwanted() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

@@ -1,37 +1,79 @@
 // Tests of searching ahead: idle cores alone are taken.
 #include "quaver/search/internal/meaning.h"
 
+#include <thread>
+
 #include <gtest/gtest.h>
 
-#include "quaver/base/workers.h"
+#include "quaver/sched/tensors.h"
 
 namespace quaver {
 namespace {
 
-TEST(SearchingThreadsTest, TakesNoMoreThanThereAreCores) {
-  SearchingThreads threads;
-  for (int i = 0; i < AvailableCores(); ++i) EXPECT_TRUE(threads.TryAdd());
-  EXPECT_FALSE(threads.TryAdd());
-  EXPECT_FALSE(threads.TryAdd());
-  threads.Remove();
-  EXPECT_TRUE(threads.TryAdd());
-}
+// Answers which thread asked.
+class AskedBy : public Servable {
+ public:
+  std::vector<TensorSpec> inputs() const override { return {}; }
+  std::vector<TensorSpec> outputs() const override { return {}; }
+  absl::StatusOr<Tensors> Infer(const Tensors&, const CallOptions&,
+                                CallTimes*) override {
+    EXPECT_TRUE(HoldsCore());
+    asked_by = std::this_thread::get_id();
+    return Tensors{MakeTensor("EMBEDDING", Datatype::kFp32, {1, 2},
+                              std::vector<float>{1, 0})};
+  }
+  std::thread::id asked_by;
+};
 
-TEST(SearchingThreadsTest, SearchesThemselvesAreNotLimited) {
-  SearchingThreads threads;
-  for (int i = 0; i < AvailableCores() + 1; ++i) threads.Add();
-  EXPECT_FALSE(threads.TryAdd());
-  for (int i = 0; i < 2; ++i) threads.Remove();
-  EXPECT_TRUE(threads.TryAdd());
-}
-
-TEST(MeaningAheadTest, WithoutAnEncoderThereIsNoMeaning) {
-  SearchingThreads threads;
+// Whether another thread embedded the query of a search that holds a core.
+bool RunsAhead(CoreBudget& cores) {
+  AskedBy encoder;
   const Snapshot snapshot;
   const Filter filter;
   const std::vector<EntityType> types;
   const CallOptions call;
-  MeaningAhead ahead(threads, nullptr, snapshot, filter, types, call);
+  const CoreLease core(cores);
+  MeaningAhead ahead(&encoder, snapshot, filter, types, call, cores);
+  ahead.Begin(PrepareQuery("hey jude"));
+  const auto meaning = ahead.Take(PrepareQuery("hey jude"));
+  EXPECT_TRUE(meaning.ok()) << meaning.status();
+  EXPECT_EQ(meaning->embedding, std::vector<float>({1, 0}));
+  EXPECT_TRUE(HoldsCore());
+  return encoder.asked_by != std::this_thread::get_id();
+}
+
+TEST(MeaningAheadTest, TakesIdleCoresAlone) {
+  CoreBudget two(2);
+  EXPECT_TRUE(RunsAhead(two));
+  EXPECT_TRUE(RunsAhead(two));  // it was given back
+  ASSERT_EQ(two.TakeIdle(1), 1);
+  EXPECT_FALSE(RunsAhead(two));
+  CoreBudget one(1);
+  EXPECT_FALSE(RunsAhead(one));
+}
+
+TEST(MeaningAheadTest, AGuessThatWasWrongGivesItsCoreBack) {
+  CoreBudget cores(2);
+  AskedBy encoder;
+  const Snapshot snapshot;
+  const Filter filter;
+  const std::vector<EntityType> types;
+  const CallOptions call;
+  {
+    const CoreLease core(cores);
+    MeaningAhead ahead(&encoder, snapshot, filter, types, call, cores);
+    ahead.Begin(PrepareQuery("hey jude"));
+    EXPECT_TRUE(ahead.Take(PrepareQuery("let it be")).ok());
+  }
+  EXPECT_EQ(cores.TakeIdle(3), 2);
+}
+
+TEST(MeaningAheadTest, WithoutAnEncoderThereIsNoMeaning) {
+  const Snapshot snapshot;
+  const Filter filter;
+  const std::vector<EntityType> types;
+  const CallOptions call;
+  MeaningAhead ahead(nullptr, snapshot, filter, types, call);
   ahead.Begin(PrepareQuery("hey jude"));
   const auto meaning = ahead.Take(PrepareQuery("hey jude"));
   ASSERT_TRUE(meaning.ok()) << meaning.status();

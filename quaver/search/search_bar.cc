@@ -5,9 +5,8 @@
 #include <array>
 #include <iterator>
 
-#include <absl/cleanup/cleanup.h>
-
 #include "quaver/base/clock.h"
+#include "quaver/base/cores.h"
 #include "quaver/base/mutex.h"
 #include "quaver/search/acceptor.h"
 #include "quaver/search/corrector.h"
@@ -203,7 +202,6 @@ struct SearchBar::Impl {
   std::unique_ptr<const Corrector> corrector;
   SnapshotSource snapshots;
   mutable ScratchPool scratch;
-  mutable SearchingThreads threads;
 
   absl::StatusOr<std::vector<float>> Embed(const Query& query,
                                            const CallOptions& call) const {
@@ -364,9 +362,10 @@ absl::StatusOr<SearchResponse> SearchBar::Search(
     const SearchRequest& request) const {
   RETURN_IF_ERROR(CheckRange("limit", request.limit, 1, kMaxLimit));
   RETURN_IF_ERROR(CheckRange("offset", request.offset, 0, kMaxOffset));
+  const Stopwatch total;
+  const CoreLease core;
   RETURN_IF_ERROR(CheckStillWanted(request.call));
   SearchResponse response;
-  const Stopwatch total;
   Stopwatch stage;
   const auto lap = [&](const char* name) {
     response.timing_us.emplace_back(name, stage.LapUs());
@@ -375,10 +374,8 @@ absl::StatusOr<SearchResponse> SearchBar::Search(
   response.query = query.raw;
   lap("normalise");
   const std::shared_ptr<const Snapshot> snapshot = impl_->snapshots();
-  impl_->threads.Add();
-  const absl::Cleanup remove = [&] { impl_->threads.Remove(); };
-  MeaningAhead ahead(impl_->threads, impl_->encoder.get(), *snapshot,
-                     request.filter, request.types, request.call);
+  MeaningAhead ahead(impl_->encoder.get(), *snapshot, request.filter,
+                     request.types, request.call);
   SegmentCandidates candidates =
       impl_->RetrieveByWords(*snapshot, query, request);
   lap("retrieve");
@@ -427,6 +424,7 @@ absl::StatusOr<SearchResponse> SearchBar::Search(
 
 absl::StatusOr<Correction> SearchBar::Correct(
     const std::string& text, const CorrectOptions& options) const {
+  const CoreLease core;
   RETURN_IF_ERROR(CheckStillWanted(options.call));
   const Query query = PrepareQuery(text);
   const std::shared_ptr<const Snapshot> snapshot = impl_->snapshots();
@@ -440,6 +438,7 @@ absl::StatusOr<Correction> SearchBar::Correct(
 
 absl::StatusOr<std::vector<Suggestion>> SearchBar::Suggest(
     const std::string& prefix, const CallOptions& call) const {
+  const CoreLease core;
   RETURN_IF_ERROR(CheckStillWanted(call));
   Query query = PrepareQuery(prefix);
   if (query.normalized.empty()) return std::vector<Suggestion>();

@@ -94,7 +94,7 @@ struct SearchResponse {
   // "type", "genre", "year" -> counts over the candidates, greatest first.
   std::map<std::string, std::vector<FacetCount>> facets;
   // "normalise", "retrieve", "correct", "meaning", "rank", "total" ->
-  // microseconds.
+  // microseconds; the total has the wait for a core as well.
   std::vector<std::pair<std::string, int64_t>> timing_us;
 };
 
@@ -117,7 +117,8 @@ struct SearchConfig {
 
 using SnapshotSource = std::function<std::shared_ptr<const Snapshot>()>;
 
-// Thread-safe; a call allocates what its answer needs and holds one snapshot.
+// Thread-safe; a call allocates what its answer needs, holds one snapshot, and
+// computes on one core of base/cores.h, which it first waits for.
 class SearchBar {
  public:
   // Unavailable when the encoder is named but missing from the registry. Runs

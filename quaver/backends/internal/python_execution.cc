@@ -8,6 +8,7 @@
 #include <fmt/ranges.h>
 
 #include "quaver/base/clock.h"
+#include "quaver/base/cores.h"
 
 namespace quaver {
 namespace {
@@ -106,6 +107,7 @@ void PythonJob::Finish() {
 }
 
 bool PythonJob::AwaitDone(int64_t timeout_us) {
+  const CorePause pause;
   const MutexLock lock(&mutex);
   return mutex.AwaitFor(this, &PythonJob::IsDone, timeout_us);
 }

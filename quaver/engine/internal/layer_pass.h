@@ -94,12 +94,13 @@ template <typename Body>
 void LayerPass::Share(size_t count, size_t unit, size_t work,
                       const Body& body) const {
   Team& team = *buffers.team;
-  if (team.size() == 1 || work < team.least_shared()) {
+  const size_t num_threads = team.num_present();
+  if (num_threads == 1 || work < team.least_shared()) {
     body(size_t{0}, count, buffers.scratch);
     return;
   }
   const size_t num_units = (count + unit - 1) / unit;
-  const size_t num_parts = std::min(num_units, kPartsOfAThread * team.size());
+  const size_t num_parts = std::min(num_units, kPartsOfAThread * num_threads);
   team.Run(num_parts, [&](size_t part, size_t member) {
     body(num_units * part / num_parts * unit,
          std::min(count, num_units * (part + 1) / num_parts * unit),

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "quaver/base/check.h"
+#include "quaver/base/cores.h"
 
 namespace quaver {
 
@@ -135,6 +136,7 @@ bool EnsembleRun::HasWorkOrEnded() const {
 }
 
 bool EnsembleRun::AwaitWork() {
+  const CorePause pause;
   const MutexLock lock(&mutex_);
   mutex_.Await(this, &EnsembleRun::HasWorkOrEnded);
   return !ready_.empty();

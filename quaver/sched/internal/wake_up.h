@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "quaver/base/cores.h"
 #include "quaver/base/mutex.h"
 
 namespace quaver {
@@ -26,13 +27,21 @@ class WakeUp {
   // whether it is finished.
   bool AwaitFor(int64_t timeout_us) ABSL_LOCKS_EXCLUDED(mutex_) {
     constexpr int64_t kHourUs = 3'600'000'000;
+    {
+      const MutexLock lock(&mutex_);
+      if (woken_) return Heed();
+    }
+    const CorePause pause;
     const MutexLock lock(&mutex_);
     mutex_.AwaitFor(this, &WakeUp::IsWoken, std::min(timeout_us, kHourUs));
-    woken_ = finished_;
-    return finished_;
+    return Heed();
   }
 
  private:
+  bool Heed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    woken_ = finished_;
+    return finished_;
+  }
   bool IsWoken() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return woken_; }
 
   Mutex mutex_;

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "quaver/base/check.h"
-#include "quaver/base/workers.h"
 #include "quaver/search/acceptor.h"
 #include "quaver/search/query_encoder.h"
 
@@ -27,29 +26,28 @@ absl::StatusOr<Meaning> FindMeaning(Servable* encoder, const Snapshot& snapshot,
   return meaning;
 }
 
-SearchingThreads::SearchingThreads() : cores_(AvailableCores()) {}
-
-bool SearchingThreads::TryAdd() {
-  if (++count_ <= cores_) return true;
-  --count_;
-  return false;
+MeaningAhead::~MeaningAhead() {
+  if (!begun_.valid()) return;
+  const CorePause pause;
+  begun_.wait();
 }
 
 void MeaningAhead::Begin(Query query) {
   QUAVER_CHECK(!begun_.valid());
-  if (encoder_ == nullptr || !threads_.TryAdd()) return;
+  if (encoder_ == nullptr || cores_.TakeIdle(1) == 0) return;
   guess_ = query.raw;
   begun_ = std::async(std::launch::async, [this, query = std::move(query)] {
-    auto meaning =
-        FindMeaning(encoder_, snapshot_, query, filter_, types_, call_);
-    threads_.Remove();
-    return meaning;
+    const CoreLease core(cores_, std::adopt_lock);
+    return FindMeaning(encoder_, snapshot_, query, filter_, types_, call_);
   });
 }
 
 absl::StatusOr<Meaning> MeaningAhead::Take(const Query& query) {
-  if (begun_.valid() && query.raw == guess_) return begun_.get();
-  return FindMeaning(encoder_, snapshot_, query, filter_, types_, call_);
+  if (!begun_.valid() || query.raw != guess_) {
+    return FindMeaning(encoder_, snapshot_, query, filter_, types_, call_);
+  }
+  const CorePause pause;
+  return begun_.get();
 }
 
 }  // namespace quaver

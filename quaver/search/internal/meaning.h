@@ -1,12 +1,12 @@
 // The leg of meaning, which may run ahead of the others on a core of its own.
 #pragma once
 
-#include <atomic>
 #include <future>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "quaver/base/cores.h"
 #include "quaver/base/status.h"
 #include "quaver/catalogue/entity.h"
 #include "quaver/index/snapshot.h"
@@ -29,36 +29,22 @@ absl::StatusOr<Meaning> FindMeaning(Servable* encoder, const Snapshot& snapshot,
                                     const std::vector<EntityType>& types,
                                     const CallOptions& call);
 
-// Counts the threads that search, so that running ahead takes idle cores only.
-// Thread-safe.
-class SearchingThreads {
- public:
-  SearchingThreads();
-  // One more, if that is no more than there are cores; else false.
-  bool TryAdd();
-  void Add() { ++count_; }
-  void Remove() { --count_; }
-
- private:
-  const int cores_;
-  std::atomic<int> count_{0};
-};
-
 // One search's guess of what it will ask the meaning of.
 class MeaningAhead {
  public:
   // All must outlive it.
-  MeaningAhead(SearchingThreads& threads, Servable* encoder,
-               const Snapshot& snapshot, const Filter& filter,
-               const std::vector<EntityType>& types, const CallOptions& call)
-      : threads_(threads),
+  MeaningAhead(Servable* encoder, const Snapshot& snapshot,
+               const Filter& filter, const std::vector<EntityType>& types,
+               const CallOptions& call,
+               CoreBudget& cores = CoreBudget::OfProcess())
+      : cores_(cores),
         encoder_(encoder),
         snapshot_(snapshot),
         filter_(filter),
         types_(types),
         call_(call) {}
   // Waits for what was begun.
-  ~MeaningAhead() = default;
+  ~MeaningAhead();
 
   // Begins FindMeaning where a core is idle. REQUIRES: not begun before.
   void Begin(Query query);
@@ -67,7 +53,7 @@ class MeaningAhead {
   absl::StatusOr<Meaning> Take(const Query& query);
 
  private:
-  SearchingThreads& threads_;
+  CoreBudget& cores_;
   Servable* encoder_;
   const Snapshot& snapshot_;
   const Filter& filter_;
