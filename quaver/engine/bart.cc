@@ -166,20 +166,21 @@ void AttendToSource(const DecoderPass& pass, const float* sources) {
   });
 }
 
+// Reads what is prepared for its first product, prepares what `next` reads.
 void RunLayer(const DecoderPass& pass, const DecoderLayer& layer,
-              const float* sources, float* slots) {
+              const float* sources, float* slots, const Linear& next) {
   const EncoderLayer& own = layer.own;
-  pass.Apply(own.qkv, pass.buffers.hidden, Epilogue::kBias, nullptr,
-             pass.buffers.wide);
+  pass.ApplyPrepared(own.qkv, pass.buffers.hidden, Epilogue::kBias,
+                     pass.buffers.wide);
   AttendToPast(pass, slots);
   pass.AddAndNormalise(own.attention_output, pass.buffers.context,
-                       own.attention_norm);
-  pass.Apply(layer.cross_query, pass.buffers.hidden, Epilogue::kBias, nullptr,
-             pass.buffers.wide);
+                       own.attention_norm, &layer.cross_query);
+  pass.ApplyPrepared(layer.cross_query, pass.buffers.hidden, Epilogue::kBias,
+                     pass.buffers.wide);
   AttendToSource(pass, sources);
   pass.AddAndNormalise(layer.cross_output, pass.buffers.context,
-                       layer.cross_norm);
-  FeedForward(pass, own);
+                       layer.cross_norm, &own.up);
+  FeedForward(pass, own, &next);
 }
 
 void CheckRows(const BartConfig& config, const BartCache::Size& size,
@@ -240,8 +241,7 @@ LayerPass BartModel::RunEncoder(const TokenBatch& batch,
                buffers.hidden + (t - base) * D);
     }
   }
-  pass.Apply(weights_->encoder_embedding.norm, buffers.hidden);
-  for (const EncoderLayer& layer : weights_->encoder) RunLayer(pass, layer);
+  RunEncoderLayers(pass, weights_->encoder_embedding.norm, weights_->encoder);
   return pass;
 }
 
@@ -311,10 +311,14 @@ LayerPass BartModel::RunDecoder(const DecoderRows& rows,
     EmbedRow(*weights_, weights_->decoder_embedding, rows.tokens[m],
              rows.positions[m], buffers.hidden + m * D);
   }
-  pass.Apply(weights_->decoder_embedding.norm, buffers.hidden);
-  for (size_t i = 0; i < weights_->decoder.size(); ++i) {
-    RunLayer(pass, weights_->decoder[i], cache.buffers_->sources[i],
-             cache.buffers_->slots[i]);
+  const std::vector<DecoderLayer>& layers = weights_->decoder;
+  const auto first_of = [&](size_t layer) -> const Linear& {
+    return layer < layers.size() ? layers[layer].own.qkv : weights_->output;
+  };
+  pass.Normalise(weights_->decoder_embedding.norm, &first_of(0));
+  for (size_t i = 0; i < layers.size(); ++i) {
+    RunLayer(pass, layers[i], cache.buffers_->sources[i],
+             cache.buffers_->slots[i], first_of(i + 1));
   }
   return pass;
 }
@@ -331,8 +335,8 @@ void BartModel::Decode(const DecoderRows& rows, BartWorkspace& workspace,
   const Team::Call call(*workspace.buffers_->team);
   const LayerPass pass = RunDecoder(rows, workspace, cache);
   QUAVER_CHECK(logits.size() == pass.M * weights_->output.N);
-  pass.Apply(weights_->output, pass.buffers.hidden, Epilogue::kBias, nullptr,
-             logits.data());
+  pass.ApplyPrepared(weights_->output, pass.buffers.hidden, Epilogue::kBias,
+                     logits.data());
 }
 
 }  // namespace quaver

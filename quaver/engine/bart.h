@@ -139,7 +139,7 @@ class BartModel {
                   std::span<const uint32_t> offsets,  // [B + 1]
                   std::span<const uint32_t> firsts,   // [B]
                   BartCache& cache) const;
-  // All but the output layer.
+  // All but the output layer, whose input is prepared.
   LayerPass RunDecoder(const DecoderRows& rows, BartWorkspace& workspace,
                        BartCache& cache) const;
 

@@ -37,9 +37,7 @@ class StepRun {
   void operator()() {
     switch (step_.kind) {
       case Kind::kNorm:
-        kernels_.dense.layer_norm(input_, weights_.data(), weights_.data(),
-                                  step_.M, step_.N, /*epsilon=*/1e-5f, output_);
-        return;
+        return Normalise();
       case Kind::kRounding:
         return Round();
       case Kind::kAttention:
@@ -54,6 +52,22 @@ class StepRun {
   }
 
  private:
+  void Normalise() {
+    constexpr float kEpsilon = 1e-5f;
+    const auto M = step_.M, D = step_.N;
+    if (step_.precision != Precision::kInt8) {
+      kernels_.dense.layer_norm(input_, weights_.data(), weights_.data(), M, D,
+                                kEpsilon, output_);
+      return;
+    }
+    const Int8Row fixed = Int8RowOf(step_.range.low, step_.range.high);
+    auto* codes =
+        reinterpret_cast<uint8_t*>(output_ + FloatArena::Rounded(M * D));
+    kernels_.dense.layer_norm_codes(
+        input_, weights_.data(), weights_.data(), M, D, kEpsilon, output_,
+        step_.range.dynamic() ? nullptr : &fixed, codes, rows_.data());
+  }
+
   void Round() {
     const auto M = step_.M, K = step_.K;
     if (step_.precision == Precision::kBf16) {
@@ -98,7 +112,8 @@ class StepRun {
     return step.M * (step.kind == Kind::kRowAttention ? 3 * step.N : step.K);
   }
   static size_t OutputFloats(const CallStep& step) {
-    return step.M * std::max(step.N, Int8Stride(step.N));
+    // Rows, and a norm's codes behind them.
+    return FloatArena::Rounded(step.M * step.N) + step.M * Int8Stride(step.N);
   }
   static size_t ScratchFloats(const Kernels& kernels, const CallStep& step) {
     if (step.kind == Kind::kAttention) {

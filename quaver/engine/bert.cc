@@ -116,7 +116,7 @@ size_t BertWorkspace::Bytes(const BertConfig& config, const Kernels& kernels,
 
 namespace {
 
-// Word, type and position summed and normalised, into pass.hidden.
+// Word, type and position summed, into pass.hidden.
 void Embed(const BertWeights& weights, const TokenBatch& batch,
            const EncoderPass& pass) {
   const size_t D = pass.D;
@@ -134,7 +134,6 @@ void Embed(const BertWeights& weights, const TokenBatch& batch,
       }
     }
   }
-  pass.Apply(weights.embedding_norm, pass.buffers.hidden);
 }
 
 }  // namespace
@@ -188,7 +187,7 @@ void BertModel::EncodeBlock(const TokenBatch& batch, BertWorkspace& workspace,
     QUAVER_CHECK(T >= 1 && static_cast<int>(T) <= config().max_positions);
   }
   Embed(*weights_, batch, pass);
-  for (const EncoderLayer& layer : weights_->layers) RunLayer(pass, layer);
+  RunEncoderLayers(pass, weights_->embedding_norm, weights_->layers);
   for (size_t b = 0; b + 1 < batch.offsets.size(); ++b) {
     const uint32_t begin = batch.offsets[b] - first;
     Pool(config(), pass.buffers.hidden + begin * pass.D,

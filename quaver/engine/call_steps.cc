@@ -22,13 +22,19 @@ class StepList {
         (2 * M_ * D_ + shared) * sizeof(float);
   }
 
-  void Norm(const std::string& name) {
-    Add(name, Kind::kNorm, D_, D_).bytes = 2 * D_ * sizeof(float);
+  // `next`, a product that reads the rows, gets its codes in the same pass.
+  void Norm(const std::string& name, const std::string& next) {
+    CallStep& step = Add(name, Kind::kNorm, D_, D_);
+    step.bytes = 2 * D_ * sizeof(float);
+    if (next.empty() || Find(next).precision != Precision::kInt8) return;
+    step.precision = Precision::kInt8;
+    step.range = Find(next).range;
+    rounded_ = next;
   }
 
   void Multiply(const std::string& name) {
     const Product& product = Find(name);
-    if (product.precision != Precision::kFp32) {
+    if (product.precision != Precision::kFp32 && name != rounded_) {
       CallStep& step =
           Add(name + ".input", Kind::kRounding, product.K, product.K);
       step.precision = product.precision;
@@ -49,24 +55,31 @@ class StepList {
     step.operations = 4 * Cells(M_, M_, D_);
   }
 
-  void EncoderLayer(const std::string& name, int num_heads) {
-    Multiply(name + ".qkv");
-    Attention(name + ".attention", Kind::kAttention, num_heads);
-    Multiply(name + ".attention_output");
-    Norm(name + ".attention_norm");
-    FeedForward(name);
+  // A norm of embeddings and `count` layers.
+  void EncoderLayers(const std::string& norm, const std::string& name,
+                     int count, int num_heads) {
+    const auto layer = [&](int i) { return fmt::format("{}.{}", name, i); };
+    Norm(norm, count > 0 ? layer(0) + ".qkv" : "");
+    for (int i = 0; i < count; ++i) {
+      Multiply(layer(i) + ".qkv");
+      Attention(layer(i) + ".attention", Kind::kAttention, num_heads);
+      Multiply(layer(i) + ".attention_output");
+      Norm(layer(i) + ".attention_norm", layer(i) + ".up");
+      FeedForward(layer(i), i + 1 < count ? layer(i + 1) + ".qkv" : "");
+    }
   }
 
-  void DecoderLayer(const std::string& name, int num_heads) {
+  void DecoderLayer(const std::string& name, int num_heads,
+                    const std::string& next) {
     Multiply(name + ".qkv");
     Attention(name + ".attention", Kind::kRowAttention, num_heads);
     Multiply(name + ".attention_output");
-    Norm(name + ".attention_norm");
+    Norm(name + ".attention_norm", name + ".cross_query");
     Multiply(name + ".cross_query");
     Attention(name + ".cross_attention", Kind::kRowAttention, num_heads);
     Multiply(name + ".cross_output");
-    Norm(name + ".cross_norm");
-    FeedForward(name);
+    Norm(name + ".cross_norm", name + ".up");
+    FeedForward(name, next);
   }
 
   CallStep& Add(std::string name, Kind kind, size_t N, size_t K) {
@@ -78,10 +91,10 @@ class StepList {
   std::vector<CallStep> Take() && { return std::move(steps_); }
 
  private:
-  void FeedForward(const std::string& name) {
+  void FeedForward(const std::string& name, const std::string& next) {
     Multiply(name + ".up");
     Multiply(name + ".down");
-    Norm(name + ".output_norm");
+    Norm(name + ".output_norm", next);
   }
 
   const Product& Find(const std::string& name) const {
@@ -100,6 +113,7 @@ class StepList {
   const std::vector<Product> products_;
   const size_t M_, D_;
   std::vector<CallStep> steps_;
+  std::string rounded_;  // the product whose codes the last norm made
 };
 
 }  // namespace
@@ -132,10 +146,8 @@ std::vector<CallStep> CallSteps(const BertModel& model, size_t M) {
   const auto D = static_cast<size_t>(config.hidden_size);
   StepList list(Products(model), M, D);
   list.Embedding("embedding", /*shared=*/D);  // the type's row
-  list.Norm("embedding_norm");
-  for (int i = 0; i < config.num_layers; ++i) {
-    list.EncoderLayer(fmt::format("layers.{}", i), config.num_heads);
-  }
+  list.EncoderLayers("embedding_norm", "layers", config.num_layers,
+                     config.num_heads);
   list.Add("pooling", Kind::kPooling, D, D);
   return std::move(list).Take();
 }
@@ -145,17 +157,20 @@ std::vector<CallStep> CallSteps(const BartModel& model, size_t M) {
   QUAVER_CHECK(M >= 1 && M <= static_cast<size_t>(config.max_positions));
   StepList list(Products(model), M, static_cast<size_t>(config.width));
   list.Embedding("encoder.embedding", /*shared=*/0);
-  list.Norm("encoder.embedding_norm");
-  for (int i = 0; i < config.encoder_layers; ++i) {
-    list.EncoderLayer(fmt::format("encoder.{}", i), config.encoder_heads);
-  }
+  list.EncoderLayers("encoder.embedding_norm", "encoder", config.encoder_layers,
+                     config.encoder_heads);
   for (int i = 0; i < config.decoder_layers; ++i) {
     list.Multiply(fmt::format("decoder.{}.cross_kv", i));
   }
   list.Embedding("decoder.embedding", /*shared=*/0);
-  list.Norm("decoder.embedding_norm");
+  const auto first_of = [&](int i) {
+    return i < config.decoder_layers ? fmt::format("decoder.{}.qkv", i)
+                                     : std::string("output");
+  };
+  list.Norm("decoder.embedding_norm", first_of(0));
   for (int i = 0; i < config.decoder_layers; ++i) {
-    list.DecoderLayer(fmt::format("decoder.{}", i), config.decoder_heads);
+    list.DecoderLayer(fmt::format("decoder.{}", i), config.decoder_heads,
+                      first_of(i + 1));
   }
   list.Multiply("output");
   const auto V = static_cast<size_t>(config.vocab_size);
@@ -166,7 +181,8 @@ std::vector<CallStep> CallSteps(const BartModel& model, size_t M) {
 std::string KernelOf(const Kernels& kernels, const CallStep& step) {
   switch (step.kind) {
     case Kind::kNorm:
-      return "dense.layer_norm";
+      return step.precision == Precision::kInt8 ? "dense.layer_norm_codes"
+                                                : "dense.layer_norm";
     case Kind::kRounding:
       if (step.precision == Precision::kBf16) return "bf16.round";
       return step.range.dynamic() ? "int8.quantise" : "int8.quantise_with";

@@ -19,7 +19,7 @@ namespace quaver {
 struct CallStep {
   enum class Kind {
     kEmbedding,     // rows of tables, summed
-    kNorm,          // layer norm
+    kNorm,          // layer norm, and its rows' codes where int8 reads them
     kRounding,      // a product's input, to its precision
     kProduct,       // with bias and what else its epilogue does
     kAttention,     // of one sequence, queries, keys and values side by side
@@ -35,9 +35,10 @@ struct CallStep {
   size_t M = 0;  // rows
   size_t N = 0;  // outputs of a row
   size_t K = 0;  // inputs of a row
-  // That a product has, and that rounding is to; all else is fp32.
+  // That a product has, that rounding is to, and of a norm int8 where it makes
+  // codes; all else is fp32.
   Precision precision = Precision::kFp32;
-  InputRange range;       // of rounding to int8
+  InputRange range;       // of rounding to int8, a norm's too
   size_t num_heads = 0;   // of attention
   size_t bytes = 0;       // of weights and tables that are read
   double operations = 0;  // of products, attention's included; else 0

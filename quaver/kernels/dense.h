@@ -6,6 +6,8 @@
 
 namespace quaver {
 
+struct Int8Row;  // int8.h
+
 // What a product does to its result before storing it.
 enum class Epilogue {
   kBias,          // y = x W^T + b
@@ -62,6 +64,13 @@ struct DenseKernels {
   // y = layer norm of x over D with weight and bias; `y` may be `x`.
   void (*layer_norm)(const float* x, const float* weight, const float* bias,
                      size_t M, size_t D, float epsilon, float* y);
+  // The same in one pass with what Int8Kernels makes of y: quantise, or
+  // quantise_with(*fixed) where `fixed` is not null; the same bits.
+  void (*layer_norm_codes)(const float* x, const float* weight,
+                           const float* bias, size_t M, size_t D, float epsilon,
+                           float* y, const Int8Row* fixed,
+                           uint8_t* codes,  // [M, Int8Stride(D)], 64-aligned
+                           Int8Row* rows);  // [M]
   // Floats of scratch that `attention` takes.
   size_t (*attention_scratch)(size_t T, size_t H, size_t D);
   // Softmax attention of one sequence, scores scaled by 1 / sqrt(D / H); qkv

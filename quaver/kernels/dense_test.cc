@@ -8,6 +8,7 @@
 #include <cstring>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "quaver/kernels/guarded.h"
@@ -166,6 +167,51 @@ TEST_P(DenseTest, LayerNormEqualsScalar) {
       // sqrt(1e-3); inputs and weights are below 5.
       const float tolerance = static_cast<float>(D + 8) * kSingleEpsilon * 400;
       ASSERT_NEAR(found[i], wanted[i], tolerance) << "D " << D << ", " << i;
+    }
+  }
+}
+
+// Whichever way: to the same rows as layer_norm and the same codes as a pass
+// over them.
+TEST_P(DenseTest, LayerNormWithCodesEqualsTwoPasses) {
+  constexpr float kEpsilon = 1e-3f;
+  const Int8Kernels& int8 = GetParam()->int8;
+  const Int8Row narrow = Int8RowOf(-0.5f, 0.75f);
+  for (const size_t D : kAwkward) {
+    for (const size_t M : {1, 3, 4, 9}) {
+      auto x = RandomFloats(M * D, 5);
+      std::fill_n(x.data(), D, 2.0f);                    // no deviation
+      if (M > 3) std::fill_n(x.data() + 2 * D, D, NAN);  // no numbers
+      const auto weight = RandomFloats(D, 6);
+      const auto bias = RandomFloats(D, 7);
+      const size_t stride = Int8Stride(D);
+      for (const Int8Row* fixed :
+           {static_cast<const Int8Row*>(nullptr), &narrow}) {
+        std::vector<float> wanted(M * D);
+        dense().layer_norm(x.data(), weight.data(), bias.data(), M, D, kEpsilon,
+                           wanted.data());
+        const Guarded<uint8_t> wanted_codes(M * stride);
+        std::vector<Int8Row> wanted_rows(M);
+        if (fixed == nullptr) {
+          int8.quantise(wanted.data(), M, D, wanted_codes.get(),
+                        wanted_rows.data());
+        } else {
+          int8.quantise_with(*fixed, wanted.data(), M, D, wanted_codes.get(),
+                             wanted_rows.data());
+        }
+        const Guarded rows(x);  // in place
+        const Guarded<uint8_t> codes(M * stride);
+        const Guarded<Int8Row> code_rows(M);
+        dense().layer_norm_codes(
+            rows.get(), Guarded(weight).get(), Guarded(bias).get(), M, D,
+            kEpsilon, rows.get(), fixed, codes.get(), code_rows.get());
+        SCOPED_TRACE(
+            fmt::format("M {}, D {}, fixed {}", M, D, fixed != nullptr));
+        EXPECT_TRUE(SameBits(rows.ToVector(M * D), wanted));
+        EXPECT_TRUE(SameBits(codes.ToVector(M * stride),
+                             wanted_codes.ToVector(M * stride)));
+        EXPECT_TRUE(SameBits(code_rows.ToVector(M), wanted_rows));
+      }
     }
   }
 }

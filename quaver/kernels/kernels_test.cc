@@ -21,6 +21,7 @@ TEST(KernelsTest, EveryTableIsComplete) {
     EXPECT_NE(kernels->dense.pack, nullptr);
     EXPECT_NE(kernels->dense.gemm, nullptr);
     EXPECT_NE(kernels->dense.layer_norm, nullptr);
+    EXPECT_NE(kernels->dense.layer_norm_codes, nullptr);
     EXPECT_NE(kernels->int8.quantise, nullptr);
     EXPECT_NE(kernels->int8.quantise_with, nullptr);
     EXPECT_NE(kernels->int8.gemm, nullptr);

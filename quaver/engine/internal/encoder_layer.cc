@@ -61,19 +61,28 @@ EncoderLayer EncoderLayerViews::Pack(Packer& packer) const {
           packer.PackLinear(down),         packer.CopyNorm(output_norm)};
 }
 
-void FeedForward(const LayerPass& pass, const EncoderLayer& layer) {
-  pass.Apply(layer.up, pass.buffers.hidden, Epilogue::kBiasGelu, nullptr,
-             pass.buffers.wide);
-  pass.AddAndNormalise(layer.down, pass.buffers.wide, layer.output_norm);
+void FeedForward(const LayerPass& pass, const EncoderLayer& layer,
+                 const Linear* next) {
+  pass.ApplyPrepared(layer.up, pass.buffers.hidden, Epilogue::kBiasGelu,
+                     pass.buffers.wide);
+  pass.AddAndNormalise(layer.down, pass.buffers.wide, layer.output_norm, next);
 }
 
-void RunLayer(const EncoderPass& pass, const EncoderLayer& layer) {
-  pass.Apply(layer.qkv, pass.buffers.hidden, Epilogue::kBias, nullptr,
-             pass.buffers.wide);
-  Attend(pass);
-  pass.AddAndNormalise(layer.attention_output, pass.buffers.context,
-                       layer.attention_norm);
-  FeedForward(pass, layer);
+void RunEncoderLayers(const EncoderPass& pass, const Norm& embedding_norm,
+                      std::span<const EncoderLayer> layers) {
+  const auto qkv_of = [&](size_t layer) {
+    return layer < layers.size() ? &layers[layer].qkv : nullptr;
+  };
+  pass.Normalise(embedding_norm, qkv_of(0));
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const EncoderLayer& layer = layers[i];
+    pass.ApplyPrepared(layer.qkv, pass.buffers.hidden, Epilogue::kBias,
+                       pass.buffers.wide);
+    Attend(pass);
+    pass.AddAndNormalise(layer.attention_output, pass.buffers.context,
+                         layer.attention_norm, &layer.up);
+    FeedForward(pass, layer, qkv_of(i + 1));
+  }
 }
 
 }  // namespace quaver

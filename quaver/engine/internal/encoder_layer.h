@@ -37,9 +37,13 @@ struct EncoderPass : LayerPass {
   size_t H;
 };
 
-// The second half of a layer.
-void FeedForward(const LayerPass& pass, const EncoderLayer& layer);
+// The second half of a layer: reads what is prepared for layer.up, prepares
+// what `next` reads, as LayerPass::Normalise's.
+void FeedForward(const LayerPass& pass, const EncoderLayer& layer,
+                 const Linear* next);
 
-void RunLayer(const EncoderPass& pass, const EncoderLayer& layer);
+// Normalises the embeddings in pass.hidden and passes them through all layers.
+void RunEncoderLayers(const EncoderPass& pass, const Norm& embedding_norm,
+                      std::span<const EncoderLayer> layers);
 
 }  // namespace quaver

@@ -120,9 +120,9 @@ void LayerPass::Multiply(const Linear& linear, const float* x, size_t begin,
       end - begin, linear.K, epilogue, y, stride);
 }
 
-void LayerPass::Apply(const Linear& linear, const float* x, Epilogue epilogue,
-                      const float* residual, float* y) const {
-  Prepare(linear, x);
+void LayerPass::MultiplyAll(const Linear& linear, const float* x,
+                            Epilogue epilogue, const float* residual,
+                            float* y) const {
   Share(linear.N, kSliceColumns, Work(linear),
         [&](size_t begin, size_t end, float*) {
           Multiply(linear, x, begin, end, epilogue,
@@ -131,18 +131,44 @@ void LayerPass::Apply(const Linear& linear, const float* x, Epilogue epilogue,
         });
 }
 
-void LayerPass::Apply(const Norm& norm, float* rows) const {
+void LayerPass::Apply(const Linear& linear, const float* x, Epilogue epilogue,
+                      const float* residual, float* y) const {
+  Prepare(linear, x);
+  MultiplyAll(linear, x, epilogue, residual, y);
+}
+
+void LayerPass::ApplyPrepared(const Linear& linear, const float* x,
+                              Epilogue epilogue, float* y) const {
+  MultiplyAll(linear, x, epilogue, nullptr, y);
+}
+
+void LayerPass::Normalise(const Norm& norm, const Linear* next) const {
+  const bool with_codes =
+      next != nullptr && next->precision == Precision::kInt8;
+  const bool is_fixed = with_codes && !next->range.dynamic();
+  const Int8Row fixed =
+      is_fixed ? Int8RowOf(next->range.low, next->range.high) : Int8Row{};
   Share(M, 1, M * D * kRowWork, [&](size_t begin, size_t end, float*) {
-    float* own = rows + begin * D;
-    kernels.dense.layer_norm(own, norm.weight, norm.bias, end - begin, D,
-                             epsilon, own);
+    float* own = buffers.hidden + begin * D;
+    if (!with_codes) {
+      kernels.dense.layer_norm(own, norm.weight, norm.bias, end - begin, D,
+                               epsilon, own);
+      return;
+    }
+    kernels.dense.layer_norm_codes(own, norm.weight, norm.bias, end - begin, D,
+                                   epsilon, own, is_fixed ? &fixed : nullptr,
+                                   buffers.codes + begin * Int8Stride(D),
+                                   buffers.rows + begin);
   });
+  if (next == nullptr) return;
+  if (!with_codes) return Prepare(*next, buffers.hidden);
+  if (buffers.observer) buffers.observer(*next, buffers.hidden, M);
 }
 
 void LayerPass::AddAndNormalise(const Linear& linear, const float* x,
-                                const Norm& norm) const {
+                                const Norm& norm, const Linear* next) const {
   Apply(linear, x, Epilogue::kBiasResidual, buffers.hidden, buffers.hidden);
-  Apply(norm, buffers.hidden);
+  Normalise(norm, next);
 }
 
 }  // namespace quaver

@@ -62,13 +62,19 @@ struct LayerPass {
   // y = epilogue(linear(x)), rows side by side.
   void Apply(const Linear& linear, const float* x, Epilogue epilogue,
              const float* residual, float* y) const;
-  void Apply(const Norm& norm, float* rows) const;
-  // hidden = norm(hidden + linear(x)): post-norm, as each half of a layer ends.
-  void AddAndNormalise(const Linear& linear, const float* x,
-                       const Norm& norm) const;
+  // hidden = norm(hidden), and Prepare(*next, hidden), if there is a next, in
+  // the same pass where it reads codes.
+  void Normalise(const Norm& norm, const Linear* next) const;
+  // hidden = norm(hidden + linear(x)): post-norm, as each half of a layer ends;
+  // `next` as Normalise's.
+  void AddAndNormalise(const Linear& linear, const float* x, const Norm& norm,
+                       const Linear* next) const;
 
   // Brings x, [M, K], into the form that the product reads.
   void Prepare(const Linear& linear, const float* x) const;
+  // Apply of what is prepared, without a residual.
+  void ApplyPrepared(const Linear& linear, const float* x, Epilogue epilogue,
+                     float* y) const;
   // The outputs [begin, end) of what was prepared; `y` and `residual` begin
   // with output `begin`, their rows are `stride` apart. REQUIRES: begin is a
   // multiple of kSliceColumns.
@@ -86,6 +92,8 @@ struct LayerPass {
   void Share(size_t count, size_t unit, size_t work, const Body& body) const;
 
  private:
+  void MultiplyAll(const Linear& linear, const float* x, Epilogue epilogue,
+                   const float* residual, float* y) const;
   // So that threads that are late or slow take less.
   static constexpr size_t kPartsOfAThread = 4;
 };

@@ -76,7 +76,6 @@ void Summarise(const LayerPass& pass, const Linear& output,
   QUAVER_CHECK(queries.summaries.size() == M);
   QUAVER_CHECK(queries.wanted.size() == queries.wanted_logits.size());
   const float* hidden = pass.buffers.hidden;
-  pass.Prepare(output, hidden);
   pass.Share(output.N, kSummaryColumns, pass.Work(output),
              [&](size_t first, size_t last, float* scratch) {
                for (size_t begin = first; begin < last;

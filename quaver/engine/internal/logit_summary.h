@@ -19,9 +19,10 @@ constexpr size_t NumSummaries(size_t V) {
   return (V + kSummaryColumns - 1) / kSummaryColumns;
 }
 
-// Answers the queries about the logits of pass.buffers.hidden. REQUIRES: a
-// scratch of M * kSummaryColumns a thread, M * NumSummaries(V) summaries; rows
-// and tokens of the queries in range.
+// Answers the queries about the logits of pass.buffers.hidden, which is
+// prepared for the output layer. REQUIRES: a scratch of M * kSummaryColumns a
+// thread, M * NumSummaries(V) summaries; rows and tokens of the queries in
+// range.
 void Summarise(const LayerPass& pass, const Linear& output,
                const LogitQueries& queries);
 

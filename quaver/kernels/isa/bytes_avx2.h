@@ -35,14 +35,19 @@ struct BytesAvx2 {
     _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0);
   }
   static int Round(float value) { return _mm_cvtss_si32(_mm_set_ss(value)); }
-  // Rounds, adds `zero`, holds within a byte, stores eight.
-  static void StoreCodes(__m256 values, int zero, uint8_t* to) {
-    const __m256i sums =
-        _mm256_add_epi32(_mm256_cvtps_epi32(values), _mm256_set1_epi32(zero));
-    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(sums),
-                                          _mm256_extracti128_si256(sums, 1));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(to),
-                     _mm_packus_epi16(words, words));
+  // Rounds, adds `zero`, holds within a byte, stores 32.
+  static void StoreCodes(const __m256 values[4], int zero, uint8_t* to) {
+    const auto sum = [&](__m256 value) {
+      return _mm256_add_epi32(_mm256_cvtps_epi32(value),
+                              _mm256_set1_epi32(zero));
+    };
+    // Both pack within each 16 bytes: four codes of each vector lie there.
+    const __m256i packed = _mm256_packus_epi16(
+        _mm256_packs_epi32(sum(values[0]), sum(values[1])),
+        _mm256_packs_epi32(sum(values[2]), sum(values[3])));
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                        _mm256_permutevar8x32_epi32(packed, order));
   }
 };
 

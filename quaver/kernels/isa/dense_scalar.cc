@@ -47,6 +47,17 @@ void LayerNorm(const float* x, const float* weight, const float* bias, size_t M,
   }
 }
 
+void LayerNormCodes(const float* x, const float* weight, const float* bias,
+                    size_t M, size_t D, float epsilon, float* y,
+                    const Int8Row* fixed, uint8_t* codes, Int8Row* rows) {
+  LayerNorm(x, weight, bias, M, D, epsilon, y);
+  if (fixed == nullptr) {
+    kInt8Scalar.quantise(y, M, D, codes, rows);
+  } else {
+    kInt8Scalar.quantise_with(*fixed, y, M, D, codes, rows);
+  }
+}
+
 void Softmax(float* scores, size_t T) {
   float max = scores[0];
   for (size_t t = 1; t < T; ++t) max = std::fmax(max, scores[t]);
@@ -138,10 +149,17 @@ RowSummary Summarise(const float* x, size_t N) {
 
 }  // namespace
 
-const DenseKernels kDenseScalar = {
-    1,         PackedSize,        Pack,
-    Gemm,      LayerNorm,         AttentionScratch,
-    Attention, AttendRowScratch,  AttendRow,
-    Summarise, {{"scalar", Gemm}}};
+const DenseKernels kDenseScalar = {1,
+                                   PackedSize,
+                                   Pack,
+                                   Gemm,
+                                   LayerNorm,
+                                   LayerNormCodes,
+                                   AttentionScratch,
+                                   Attention,
+                                   AttendRowScratch,
+                                   AttendRow,
+                                   Summarise,
+                                   {{"scalar", Gemm}}};
 
 }  // namespace quaver

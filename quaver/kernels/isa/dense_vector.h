@@ -1,5 +1,5 @@
 // The dense kernels over one vector type, for dense_avx2.cc and
-// dense_avx512.cc: the includer defines Vec, kTileRows and the names
+// dense_avx512.cc: the includer defines Vec, Bytes, kTileRows and the names
 // of its two ways to compute products beforehand.
 //
 // Everything here is unnamed, so each includer compiles its own.
@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "quaver/kernels/isa/codes_vector.h"
 #include "quaver/kernels/isa/gelu_vector.h"
 #include "quaver/kernels/isa/tables.h"
 
@@ -193,7 +194,7 @@ void GemmAhead(const float* x, const float* packed, const float* bias,
 constexpr DenseGemm Gemm = GemmAhead<kAhead>;
 constexpr DenseGemm GemmFar = GemmAhead<kFarAhead>;
 
-Float MeanOf(const float* x, size_t D) {
+[[gnu::always_inline]] inline Float MeanOf(const float* x, size_t D) {
   Float sum = Vec::Zero();
   for (size_t i = 0; i < D; i += kLanes) {
     sum = Vec::Add(sum, Vec::LoadPart(x + i, D - i));
@@ -201,7 +202,8 @@ Float MeanOf(const float* x, size_t D) {
   return Vec::Set(Vec::Sum(sum) * (1.0f / static_cast<float>(D)));
 }
 
-Float VarianceOf(const float* x, size_t D, Float mean) {
+[[gnu::always_inline]] inline Float VarianceOf(const float* x, size_t D,
+                                               Float mean) {
   Float squares = Vec::Zero();
   for (size_t i = 0; i < D; i += kLanes) {
     const Float difference = Vec::Sub(Vec::LoadPart(x + i, D - i), mean);
@@ -211,13 +213,33 @@ Float VarianceOf(const float* x, size_t D, Float mean) {
   return Vec::Set(Vec::Sum(squares) * (1.0f / static_cast<float>(D)));
 }
 
+// Where the codes of normalised rows go, if they are wanted.
+struct NormCodes {
+  const Int8Row* fixed;  // or null: as each row's ends say
+  uint8_t* codes;        // [M, Int8Stride(D)], or null: not wanted
+  Int8Row* rows;         // [M]
+};
+
+void StoreNormCodes(const NormCodes& to, size_t m, const float* row, size_t D,
+                    Float least, Float greatest) {
+  uint8_t* codes = to.codes + m * Int8Stride(D);
+  if (to.fixed == nullptr) {
+    StoreCodes(row, D, MapBetween(least, greatest, to.rows + m), codes);
+    return;
+  }
+  to.rows[m] = *to.fixed;
+  StoreHeldCodes(row, D, MapOf(*to.fixed), codes);
+}
+
 // Each sum is a long chain, so those of some rows go before what needs them.
-void LayerNorm(const float* x, const float* weight, const float* bias, size_t M,
-               size_t D, float epsilon, float* y) {
+template <bool kWithCodes>
+void NormaliseRows(const float* x, const float* weight, const float* bias,
+                   size_t M, size_t D, float epsilon, float* y,
+                   const NormCodes& codes) {
   constexpr size_t kRows = 4;
   for (size_t begin = 0; begin < M; begin += kRows) {
     const size_t count = M - begin < kRows ? M - begin : kRows;
-    Float means[kRows], scales[kRows];
+    Float means[kRows], scales[kRows], least[kRows], greatest[kRows];
     for (size_t r = 0; r < count; ++r) {
       means[r] = MeanOf(x + (begin + r) * D, D);
     }
@@ -229,16 +251,39 @@ void LayerNorm(const float* x, const float* weight, const float* bias, size_t M,
     for (size_t r = 0; r < count; ++r) {
       const float* from = x + (begin + r) * D;
       float* to = y + (begin + r) * D;
+      Float low = Vec::Zero(), high = Vec::Zero();
       for (size_t i = 0; i < D; i += kLanes) {
         const Float difference =
             Vec::Sub(Vec::LoadPart(from + i, D - i), means[r]);
-        const Float scaled = Vec::Mul(Vec::Mul(difference, scales[r]),
-                                      Vec::LoadPart(weight + i, D - i));
-        Vec::StorePart(to + i, D - i,
-                       Vec::Add(scaled, Vec::LoadPart(bias + i, D - i)));
+        const Float value = Vec::MulAdd(Vec::Mul(difference, scales[r]),
+                                        Vec::LoadPart(weight + i, D - i),
+                                        Vec::LoadPart(bias + i, D - i));
+        Vec::StorePart(to + i, D - i, value);
+        if (kWithCodes) {
+          const Float kept = Vec::FirstLanes(value, D - i);
+          low = Vec::Min(low, kept);
+          high = Vec::Max(high, kept);
+        }
       }
+      least[r] = low;
+      greatest[r] = high;
+    }
+    for (size_t r = 0; kWithCodes && r < count; ++r) {
+      StoreNormCodes(codes, begin + r, y + (begin + r) * D, D, least[r],
+                     greatest[r]);
     }
   }
+}
+
+void LayerNorm(const float* x, const float* weight, const float* bias, size_t M,
+               size_t D, float epsilon, float* y) {
+  NormaliseRows<false>(x, weight, bias, M, D, epsilon, y, {});
+}
+
+void LayerNormCodes(const float* x, const float* weight, const float* bias,
+                    size_t M, size_t D, float epsilon, float* y,
+                    const Int8Row* fixed, uint8_t* codes, Int8Row* rows) {
+  NormaliseRows<true>(x, weight, bias, M, D, epsilon, y, {fixed, codes, rows});
 }
 
 }  // namespace
@@ -319,6 +364,7 @@ constexpr DenseKernels kTable = {kColumns,
                                  Pack,
                                  Gemm,
                                  LayerNorm,
+                                 LayerNormCodes,
                                  AttentionScratch,
                                  Attention,
                                  AttendRowScratch,

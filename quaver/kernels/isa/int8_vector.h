@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "quaver/kernels/isa/codes_vector.h"
 #include "quaver/kernels/isa/int8_gelu.h"
 #include "quaver/kernels/isa/tables.h"
 
@@ -41,12 +42,6 @@ Float Gelu(Float x) {
   return Vec::Mul(x, Vec::MulAdd(z, p, Vec::Set(0.5f)));
 }
 
-// What maps a row between its least and greatest value and 0 onto the codes.
-struct CodeMap {
-  float inverse;
-  int zero;
-};
-
 CodeMap MapOf(const float* x, size_t K, Int8Row* row) {
   Float least = Vec::Zero(), greatest = Vec::Zero();
   for (size_t k = 0; k < K; k += kLanes) {
@@ -54,13 +49,7 @@ CodeMap MapOf(const float* x, size_t K, Int8Row* row) {
     least = Vec::Min(least, value);
     greatest = Vec::Max(greatest, value);
   }
-  const float low = -Vec::MaxOf(Vec::Sub(Vec::Zero(), least));
-  const float range = Vec::MaxOf(greatest) - low;
-  const float inverse = range > kInt8LeastRange ? 255 / range : 0;
-  const int zero = Bytes::Round(-low * inverse);
-  row->scale = range > kInt8LeastRange ? range / 255 : 0;
-  row->offset = -row->scale * static_cast<float>(zero);
-  return {inverse, zero};
+  return MapBetween(least, greatest, row);
 }
 
 // The ends of some rows first, then their codes: the way from a row's values to
@@ -76,34 +65,17 @@ void Quantise(const float* x, size_t M, size_t K, uint8_t* codes,
       maps[m - begin] = MapOf(x + m * K, K, rows + m);
     }
     for (size_t m = begin; m < end; ++m) {
-      const auto [inverse, zero] = maps[m - begin];
-      const Float factor = Vec::Set(inverse);
-      for (size_t k = 0; k < stride; k += kLanes) {
-        const Float value =
-            k < K ? Vec::LoadPart(x + m * K + k, K - k) : Vec::Zero();
-        Bytes::StoreCodes(Vec::Mul(value, factor), zero,
-                          codes + m * stride + k);
-      }
+      StoreCodes(x + m * K, K, maps[m - begin], codes + m * stride);
     }
   }
 }
 
 void QuantiseWith(Int8Row row, const float* x, size_t M, size_t K,
                   uint8_t* codes, Int8Row* rows) {
-  const size_t stride = Int8Stride(K);
-  const float inverse = row.scale > 0 ? 1 / row.scale : 0;
-  const int zero = Bytes::Round(-row.offset * inverse);
-  const Float factor = Vec::Set(inverse);
-  const Float low = Vec::Set(static_cast<float>(-zero));
-  const Float high = Vec::Set(static_cast<float>(255 - zero));
-  for (size_t m = 0; m < M; ++m, x += K, codes += stride) {
+  const CodeMap map = MapOf(row);
+  for (size_t m = 0; m < M; ++m) {
     rows[m] = row;
-    for (size_t k = 0; k < stride; k += kLanes) {
-      const Float value = k < K ? Vec::LoadPart(x + k, K - k) : Vec::Zero();
-      // Max gives its second operand where the first is no number.
-      const Float held = Vec::Min(Vec::Max(Vec::Mul(value, factor), low), high);
-      Bytes::StoreCodes(held, zero, codes + k);
-    }
+    StoreHeldCodes(x + m * K, K, map, codes + m * Int8Stride(K));
   }
 }
 
