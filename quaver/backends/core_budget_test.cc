@@ -1,4 +1,5 @@
-// Tests that models compute on the process's cores alone: whoever asks.
+// Tests that models compute on the process's cores alone, whoever asks, where
+// the budget binds.
 #include <atomic>
 #include <filesystem>
 #include <functional>
@@ -62,8 +63,11 @@ class CoreBudgetTest : public testing::Test {
     bart_decoder_ =
         BartDecoderServable::Create({folder + "/bart", 1}, BestKernels())
             .value();
+    CoreBudget::OfProcess().SetBinds(true);
     states_ = bart_encoder_->Infer({Ids("INPUT_IDS")}).value()[0];
   }
+
+  void TearDown() override { CoreBudget::OfProcess().SetBinds(QuotaBinds()); }
 
   std::vector<std::function<absl::Status()>> Calls() {
     return {[&] { return encoder_->Infer({Text("rain")}).status(); },

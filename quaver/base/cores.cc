@@ -21,19 +21,31 @@ struct CoreBudget::Waiter {
   Waiter* next = nullptr;
 };
 
-CoreBudget::CoreBudget(int num_cores) : num_idle_(num_cores) {
+CoreBudget::CoreBudget(int num_cores, bool binds)
+    : num_cores_(num_cores), binds_(binds) {
   QUAVER_CHECK(num_cores > 0);
 }
 
 CoreBudget& CoreBudget::OfProcess() {
-  static CoreBudget budget(AvailableCores());
+  static CoreBudget budget(AvailableCores(), QuotaBinds());
   return budget;
+}
+
+bool CoreBudget::binds() const {
+  const std::lock_guard lock(mutex_);
+  return binds_;
+}
+
+void CoreBudget::SetBinds(bool binds) {
+  const std::lock_guard lock(mutex_);
+  QUAVER_CHECK(first_ == nullptr);
+  binds_ = binds;
 }
 
 void CoreBudget::Take() {
   std::unique_lock lock(mutex_);
-  if (num_idle_ > 0) {  // nobody is in line then
-    --num_idle_;
+  if (num_lent_ < num_cores_ || !binds_) {  // nobody is in line then
+    ++num_lent_;
     return;
   }
   Waiter self;
@@ -44,11 +56,12 @@ void CoreBudget::Take() {
 
 int CoreBudget::TakeIdle(int most) {
   const std::lock_guard lock(mutex_);
-  const int count = std::min(most, num_idle_);
-  num_idle_ -= count;
+  const int count = std::clamp(num_cores_ - num_lent_, 0, most);
+  num_lent_ += count;
   return count;
 }
 
+// A core that somebody waits for stays lent.
 void CoreBudget::Give(int count) {
   const std::lock_guard lock(mutex_);
   for (; count > 0 && first_ != nullptr; --count) {
@@ -57,7 +70,7 @@ void CoreBudget::Give(int count) {
     waiter.given = true;
     waiter.given_one.notify_one();  // under the mutex: then it may be gone
   }
-  num_idle_ += count;
+  num_lent_ -= count;
 }
 
 int CoreBudget::num_waiting() const {

@@ -28,6 +28,7 @@ TEST(CoreBudgetTest, OfTheProcessHasItsCores) {
   EXPECT_EQ(budget.TakeIdle(1), 0);
   budget.Give(AvailableCores());
   EXPECT_EQ(&budget, &CoreBudget::OfProcess());
+  EXPECT_EQ(budget.binds(), QuotaBinds());
 }
 
 TEST(CoreBudgetTest, NeverLendsMoreThanItHas) {
@@ -77,6 +78,16 @@ TEST(CoreBudgetTest, IsGivenInTheOrderThatThreadsCame) {
   budget.Give(1);
   for (std::thread& thread : threads) thread.join();
   EXPECT_THAT(order, ElementsAre(0, 1, 2, 3));
+}
+
+TEST(CoreBudgetTest, ThatDoesNotBindCountsOnly) {
+  CoreBudget budget(2, /*binds=*/false);
+  for (int i = 0; i < 3; ++i) budget.Take();  // would block
+  EXPECT_EQ(budget.TakeIdle(1), 0);
+  budget.Give(1);
+  EXPECT_EQ(budget.TakeIdle(1), 0);  // two are lent yet
+  budget.Give(1);
+  EXPECT_EQ(budget.TakeIdle(5), 1);
 }
 
 TEST(CoreLeaseTest, WithinAnotherTakesNothing) {

@@ -93,6 +93,8 @@ int AvailableCores() {
   return quota < affinity ? std::max(1, static_cast<int>(quota)) : affinity;
 }
 
+bool QuotaBinds() { return QuotaCores() < AffinityCores(); }
+
 bool PinThisThread(int index) {
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return false;

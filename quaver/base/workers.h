@@ -19,6 +19,9 @@ int AvailableCores();
 // and /sys, for tests.
 double QuotaCores(const std::string& root = "");
 
+// Whether the cgroup's quota grants less than the cores of the affinity mask.
+bool QuotaBinds();
+
 // Pins the calling thread to the i-th core of its affinity mask (modulo their
 // number). Best effort: false when the system refuses.
 bool PinThisThread(int index);
