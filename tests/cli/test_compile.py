@@ -197,9 +197,11 @@ def test_inspect_lists_all_steps_of_a_call(plan, times):
             == sorted(one["name"] for one in found["products"]))
     names = [one["name"] for one in steps]
     assert names[:5] == ["encoder.embedding", "encoder.embedding_norm",
-                         "encoder.0.qkv.input", "encoder.0.qkv",
-                         "encoder.0.attention"]
-    assert names[-3:] == ["output.input", "output", "output_summary"]
+                         "encoder.0.qkv", "encoder.0.attention",
+                         "encoder.0.attention_output.input"]
+    assert steps[1]["kernel"] == "dense.layer_norm_codes"
+    assert names[-2:] == ["output", "output_summary"]
+    assert names[-3].endswith(".output_norm")  # makes the codes
     for one in steps:
         assert one["rows"] == 3
         has_kernel = one["kind"] != "embedding"
