@@ -1,6 +1,7 @@
 // Tests of searching ahead: idle cores alone are taken.
 #include "quaver/search/internal/meaning.h"
 
+#include <atomic>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -10,7 +11,7 @@
 namespace quaver {
 namespace {
 
-// Answers which thread asked.
+// Notes which thread asked.
 class AskedBy : public Servable {
  public:
   std::vector<TensorSpec> inputs() const override { return {}; }
@@ -22,7 +23,7 @@ class AskedBy : public Servable {
     return Tensors{MakeTensor("EMBEDDING", Datatype::kFp32, {1, 2},
                               std::vector<float>{1, 0})};
   }
-  std::thread::id asked_by;
+  std::atomic<std::thread::id> asked_by{};
 };
 
 // Whether another thread embedded the query of a search that holds a core.
