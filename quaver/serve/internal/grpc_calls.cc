@@ -75,7 +75,12 @@ class LongCall : public grpc::ServerUnaryReactor {
   }
 
   void End(const absl::Status& result) {
-    const grpc::Status status = ToGrpc(result);
+    grpc::Status status = ToGrpc(result);
+    // Whoever notices first that the client's deadline passed.
+    if ((absl::IsDeadlineExceeded(result) || absl::IsCancelled(result)) &&
+        Clock::Real().NowUs() >= caller_.deadline_us) {
+      status = {grpc::StatusCode::DEADLINE_EXCEEDED, status.error_message()};
+    }
     work_.CountAnswer(path_, status.error_code(), caller_.received_us);
     is_ended_ = true;
     Finish(status);
