@@ -26,24 +26,33 @@ class AskedBy : public Servable {
   std::atomic<std::thread::id> asked_by{};
 };
 
-// Whether another thread embedded the query of a search that holds a core.
-bool RunsAhead(CoreBudget& cores) {
-  AskedBy encoder;
-  const Snapshot snapshot;
-  const Filter filter;
-  const std::vector<EntityType> types;
-  const CallOptions call;
-  const CoreLease core(cores);
-  MeaningAhead ahead(&encoder, snapshot, filter, types, call, cores);
-  ahead.Begin(PrepareQuery("hey jude"));
-  const auto meaning = ahead.Take(PrepareQuery("hey jude"));
-  EXPECT_TRUE(meaning.ok()) << meaning.status();
-  EXPECT_EQ(meaning->embedding, std::vector<float>({1, 0}));
-  EXPECT_TRUE(HoldsCore());
-  return encoder.asked_by != std::this_thread::get_id();
-}
+class MeaningAheadTest : public testing::Test {
+ protected:
+  MeaningAhead Ahead(Servable* encoder, CoreBudget& cores) const {
+    return MeaningAhead(encoder, snapshot_, filter_, types_, call_, cores);
+  }
 
-TEST(MeaningAheadTest, TakesIdleCoresAlone) {
+  // Whether another thread embedded the query of a search that holds a core.
+  bool RunsAhead(CoreBudget& cores) const {
+    AskedBy encoder;
+    const CoreLease core(cores);
+    MeaningAhead ahead = Ahead(&encoder, cores);
+    ahead.Begin(PrepareQuery("hey jude"));
+    const auto meaning = ahead.Take(PrepareQuery("hey jude"));
+    EXPECT_TRUE(meaning.ok()) << meaning.status();
+    EXPECT_EQ(meaning->embedding, std::vector<float>({1, 0}));
+    EXPECT_TRUE(HoldsCore());
+    return encoder.asked_by != std::this_thread::get_id();
+  }
+
+ private:
+  const Snapshot snapshot_ = {};
+  const Filter filter_ = {};
+  const std::vector<EntityType> types_ = {};
+  const CallOptions call_ = {};
+};
+
+TEST_F(MeaningAheadTest, TakesIdleCoresAlone) {
   CoreBudget two(2);
   EXPECT_TRUE(RunsAhead(two));
   EXPECT_TRUE(RunsAhead(two));  // it was given back
@@ -53,28 +62,21 @@ TEST(MeaningAheadTest, TakesIdleCoresAlone) {
   EXPECT_FALSE(RunsAhead(one));
 }
 
-TEST(MeaningAheadTest, AGuessThatWasWrongGivesItsCoreBack) {
+TEST_F(MeaningAheadTest, AGuessThatWasWrongGivesItsCoreBack) {
   CoreBudget cores(2);
   AskedBy encoder;
-  const Snapshot snapshot;
-  const Filter filter;
-  const std::vector<EntityType> types;
-  const CallOptions call;
   {
     const CoreLease core(cores);
-    MeaningAhead ahead(&encoder, snapshot, filter, types, call, cores);
+    MeaningAhead ahead = Ahead(&encoder, cores);
     ahead.Begin(PrepareQuery("hey jude"));
     EXPECT_TRUE(ahead.Take(PrepareQuery("let it be")).ok());
   }
   EXPECT_EQ(cores.TakeIdle(3), 2);
 }
 
-TEST(MeaningAheadTest, WithoutAnEncoderThereIsNoMeaning) {
-  const Snapshot snapshot;
-  const Filter filter;
-  const std::vector<EntityType> types;
-  const CallOptions call;
-  MeaningAhead ahead(nullptr, snapshot, filter, types, call);
+TEST_F(MeaningAheadTest, WithoutAnEncoderThereIsNoMeaning) {
+  CoreBudget cores(2);
+  MeaningAhead ahead = Ahead(nullptr, cores);
   ahead.Begin(PrepareQuery("hey jude"));
   const auto meaning = ahead.Take(PrepareQuery("hey jude"));
   ASSERT_TRUE(meaning.ok()) << meaning.status();
