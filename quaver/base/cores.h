@@ -24,7 +24,7 @@
 
 namespace quaver {
 
-// Thread-safe, allocates nothing. An idle core is given at once, 30 ns; else,
+// Thread-safe, allocates nothing. An idle core is given at once, 10 ns; else,
 // where the budget binds, in the order that threads came.
 class CoreBudget {
  public:
