@@ -190,7 +190,7 @@ void Generator::Impl::Learn(ActiveRequest* one) {
     one->DropDrafts();
   }
   for (TargetPath* path : one->moving) one->Advance(pass, path);
-  if (answering && one->answer.whole) one->Fork();
+  if (answering && one->answer.whole) one->Fork(pass);
 }
 
 Generator::Generator(const BartModel& model, const GeneratorLimits& limits,

@@ -48,8 +48,9 @@ struct GenerationRequest {
   // pass.
   std::vector<std::vector<int32_t>> scored;
   // Answers wanted beside the greedy one, at most: those whose beginnings, up
-  // to their other token, are the likeliest, and e^-4 at least.
+  // to their other token, are the likeliest, and e^least_alternative at least.
   int alternatives = 0;
+  double least_alternative = -4;
 };
 
 struct Alternative {

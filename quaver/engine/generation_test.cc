@@ -76,7 +76,7 @@ GeneratorLimits WideLimits() {
 }
 
 constexpr double kNever = -std::numeric_limits<double>::infinity();
-constexpr double kLeastBranchScore = -4;  // generation.cc's
+constexpr double kLeastBranchScore = -4;  // the default
 
 // Decodes without a Generator: reads the whole target for each token.
 class Reference {
@@ -374,6 +374,32 @@ TEST_P(GenerationTest, AlternativesAreTheBestBranches) {
         EXPECT_NEAR(found.alternatives[n].score, wanted[n].score, 1e-3);
         EXPECT_NE(found.alternatives[n].tokens, found.tokens);
       }
+    }
+  }
+}
+
+// What is guessed is in the first pass already.
+TEST_P(GenerationTest, AlternativesThatAreGuessedTakeNoPass) {
+  const auto model = Model({});
+  for (uint64_t i = 0; i < 8; ++i) {
+    GenerationRequest request = {.source = RandomSource(i)};
+    request.options.max_new_tokens = 8;
+    request.alternatives = 4;
+    const Generated found = Answer(*model, request, WideLimits());
+    const auto guess = [&](const Tokens& tokens) {
+      request.drafts.emplace_back(tokens.begin() + 1, tokens.end() - 1);
+    };
+    guess(found.tokens);
+    for (const Alternative& one : found.alternatives) guess(one.tokens);
+    const Generated again = Answer(*model, request, WideLimits());
+    EXPECT_EQ(again.tokens, found.tokens);
+    EXPECT_EQ(again.passes, 1);
+    EXPECT_EQ(again.alternative_passes, 0);
+    EXPECT_GE(found.alternative_passes, 1);
+    ASSERT_EQ(again.alternatives.size(), found.alternatives.size());
+    for (size_t n = 0; n < found.alternatives.size(); ++n) {
+      EXPECT_EQ(again.alternatives[n].tokens, found.alternatives[n].tokens);
+      EXPECT_EQ(again.alternatives[n].score, found.alternatives[n].score);
     }
   }
 }

@@ -10,10 +10,6 @@
 namespace quaver {
 namespace {
 
-// An alternative less likely than this when it leaves the answer is not
-// followed.
-constexpr double kLeastBranchScore = -4;
-
 // More take memory when they come.
 constexpr size_t kUsualDrafts = 8;
 
@@ -125,8 +121,8 @@ void ActiveRequest::Advance(const TargetPass& pass, TargetPath* path) {
         pass.Next(path->first_row + row, request.options, path->tokens.size());
     for (size_t i = 1; may_fork && i < next.count; ++i) {
       const double score = path->score + next.scores[i];
-      if (!(score > kLeastBranchScore)) continue;
-      AddBranch({path->tokens.size(), next.tokens[i], score});
+      if (!(score > request.least_alternative)) continue;
+      AddBranch({path->tokens.size(), next.tokens[i], score, passes, *at});
     }
     path->tokens.push_back(next.tokens[0]);
     path->score += next.scores[0];
@@ -151,7 +147,7 @@ void ActiveRequest::AddBranch(const Branch& branch) {
 }
 
 // Alternatives share the slots of what the answer and they begin with.
-void ActiveRequest::Fork() {
+void ActiveRequest::Fork(const TargetPass& pass) {
   for (const Branch& branch : branches) {
     TargetPath& path = alternatives[num_alternatives++];
     path.Clear();
@@ -160,12 +156,31 @@ void ActiveRequest::Fork() {
     path.tokens.push_back(branch.token);
     path.slots.assign(answer.slots.begin(), answer.slots.begin() + at);
     path.score = branch.score;
-    path.whole = Whole(path);
+    path.whole = Whole(path) || (branch.pass == passes &&
+                                 FollowTree(pass, branch.node, &path));
   }
   // The answer is all the draft they need.
   const bool ended = answer.tokens.back() == config->eos_id;
   drafts.assign(1, std::span(answer.tokens)
                        .subspan(1, answer.tokens.size() - (ended ? 2 : 1)));
+}
+
+bool ActiveRequest::FollowTree(const TargetPass& pass, int32_t node,
+                               TargetPath* path) const {
+  const size_t num_tokens = path->tokens.size();
+  const double score = path->score;
+  while (const auto child = FindChild(answer.tree, node, path->tokens.back())) {
+    node = *child;
+    const NextTokens next =
+        pass.Next(answer.first_row + static_cast<size_t>(node + 1),
+                  request.options, path->tokens.size());
+    path->tokens.push_back(next.tokens[0]);
+    path->score += next.scores[0];
+    if (Whole(*path)) return true;
+  }
+  path->tokens.resize(num_tokens);
+  path->score = score;
+  return false;
 }
 
 Generated ActiveRequest::Finish() {

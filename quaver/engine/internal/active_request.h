@@ -17,6 +17,8 @@ struct Branch {
   size_t at = 0;  // its number among the answer's tokens
   int32_t token = 0;
   double score = 0;  // of the tokens up to it
+  int pass = 0;      // that showed it
+  int32_t node = 0;  // that it goes on from, in that pass's tree; -1: the root
 };
 
 // Has a range of the cache of its own, and memory that serves one request after
@@ -60,8 +62,13 @@ struct ActiveRequest {
   void DropDrafts();
   // Confirms what the pass showed of a path that moved.
   void Advance(const TargetPass& pass, TargetPath* path);
-  // Alternatives from the best branches, once the answer is whole.
-  void Fork();
+  // Alternatives from the best branches, once the answer is whole. Those whose
+  // rest is in the tree of this pass are whole, too.
+  void Fork(const TargetPass& pass);
+  // Goes on with a path from that node of the answer's tree as long as it holds
+  // what the model says; false, and the path is as it was, where that is not to
+  // the end.
+  bool FollowTree(const TargetPass& pass, int32_t node, TargetPath* path) const;
   void AddBranch(const Branch& branch);
   bool Whole(const TargetPath& path) const;
   bool Done() const;
