@@ -160,6 +160,7 @@ CorrectorServable::CorrectorServable(const CorrectorConfig& config,
     : model_(std::move(model)),
       tokenizer_(std::move(tokenizer)),
       limits_(Limits(model_->config(), config.max_requests)),
+      least_alternative_(config.least_alternative),
       threads_per_instance_(config.threads_per_instance),
       cores_(config.cores),
       batcher_(std::make_unique<ContinuousBatcher>(
@@ -373,6 +374,7 @@ absl::StatusOr<Tensors> CorrectorServable::Infer(const Tensors& request,
   }
   wanted.drafts = {wanted.source};
   wanted.alternatives = query.n_best - 1;
+  wanted.least_alternative = least_alternative_;
   std::vector<bool> scored(std::min(query.drafts.size(), kMaxScored));
   for (size_t i = 0; i < scored.size(); ++i) {
     std::vector<int32_t> ids = Tokenize(query.drafts[i]);

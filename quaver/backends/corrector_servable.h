@@ -31,6 +31,10 @@ struct CorrectorConfig {
   // below it: a pass takes almost as much longer as it has rows.
   int max_requests = 1;
   int max_waiting = 1024;  // further calls in line before ResourceExhausted
+  // Natural logarithm of the least probability that an answer beside the first
+  // begins with. At -4 four queries in ten take a pass more than at -2.5, and
+  // two of 5,000 are mended that are not at -2.5.
+  double least_alternative = -2.5;
   int threads_per_instance = 1;  // as EncoderConfig's
   std::vector<int> cores;        // as EncoderConfig's
 };
@@ -43,7 +47,7 @@ struct CorrectorConfig {
 // Outputs
 //   CORRECTED BYTES[n]   the greedy answer, then others, best first, no two
 //                        alike: UTF-8 without control characters or spaces
-//                        around; n <= N_BEST
+//                        around; at most N_BEST
 //   SCORE FP32[n]        natural logarithms of their probabilities
 //   DRAFT_SCORE FP32[C]  of the drafts, in their order
 //   PASSES INT32[1]      of the decoder, all in all
@@ -51,10 +55,10 @@ struct CorrectorConfig {
 // Thread-safe. Calls that come while all instances are busy share them
 // (continuous_batcher.h), in the callers' threads: the encoder once, then a
 // pass of the decoder for all that is wanted where the answer is near the text
-// or a draft, and two or three for the answers beside it. Company changes no
-// answer and no score. It may take drafts' rows, so that PASSES grow; only
-// where a further answer would need more than 8 passes may it be left out for
-// that.
+// or a draft, and one to three for answers beside it that are no drafts.
+// Company changes no answer and no score. It may take drafts' rows, so that
+// PASSES grow; only where a further answer would need more than 8 passes may it
+// be left out for that.
 //
 // For a vocabulary of 8,192 and a width of 256 an instance has about 5 MiB and
 // 3 MiB for each of max_requests.
@@ -119,6 +123,7 @@ class CorrectorServable : public Servable {
   const std::unique_ptr<const BartModel> model_;
   const std::unique_ptr<const Bpe> tokenizer_;
   const GeneratorLimits limits_;
+  const double least_alternative_;
   const int threads_per_instance_;
   const std::vector<int> cores_;
   Mutex resizing_;  // held by Resize, before mutex_

@@ -119,7 +119,7 @@ TEST_F(CorrectorServableTest, EqualsTheEngineOnTheTokens) {
 }
 
 TEST_F(CorrectorServableTest, AnswersAreCleanAndDiffer) {
-  const auto corrector = Create();
+  const auto corrector = Create({.least_alternative = -4});
   ASSERT_NE(corrector, nullptr);
   size_t number = 0;
   for (const std::string text : {"a", "song", "rain on me", "xyz w"}) {
@@ -139,6 +139,9 @@ TEST_F(CorrectorServableTest, AnswersAreCleanAndDiffer) {
     number += found.answers.size();
   }
   EXPECT_GE(number, 8u);
+  const auto strict = Create({.least_alternative = -0.01});
+  ASSERT_NE(strict, nullptr);
+  EXPECT_EQ(Ask(*strict, {Texts("TEXT", {"a"}), NBest(9)}).answers.size(), 1u);
 }
 
 TEST_F(CorrectorServableTest, ScoresDraftsInTheirOrder) {
