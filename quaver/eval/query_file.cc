@@ -83,8 +83,9 @@ absl::StatusOr<std::vector<QuerySet>> MakeSets(const MakeSetsConfig& config) {
   std::vector<QuerySet> sets;
   for (const SetKind kind : config.kinds) {
     auto rows = MakeQuerySet(kind, texts, noise, config.set);
-    const bool may_lack = kind == SetKind::kBroad || kind == SetKind::kUnseen ||
-                          kind == SetKind::kUnseenPartial;
+    const bool may_lack =
+        kind == SetKind::kBroad || kind == SetKind::kCleanBroad ||
+        kind == SetKind::kUnseen || kind == SetKind::kUnseenPartial;
     if (may_lack && absl::IsFailedPrecondition(rows.status())) continue;
     RETURN_IF_ERROR(rows.status());
     sets.push_back({std::string(Name(kind)), *std::move(rows)});

@@ -35,8 +35,8 @@ struct MakeSetsConfig {
 };
 
 // Makes and writes the sets; returns them. A catalogue without descriptions
-// gets no set `broad`, one with too few artists that are kept out neither
-// `unseen` nor `unseen_partial`.
+// gets no sets `broad` and `clean_broad`, one with too few artists that are
+// kept out neither `unseen` nor `unseen_partial`.
 absl::StatusOr<std::vector<QuerySet>> MakeSets(const MakeSetsConfig& config);
 
 }  // namespace quaver

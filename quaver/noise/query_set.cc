@@ -14,8 +14,9 @@ namespace quaver {
 namespace {
 
 constexpr std::string_view kNames[] = {
-    "word",   "artist", "touch", "hard",   "partial",
-    "prefix", "clean",  "broad", "unseen", "unseen_partial"};
+    "word",          "artist",       "touch",      "hard",   "partial",
+    "prefix",        "clean",        "broad",      "unseen", "unseen_partial",
+    "clean_partial", "clean_prefix", "clean_broad"};
 // Rows drawn for one that is kept, above which a set is given up.
 constexpr size_t kAttemptsPerRow = 2'000;
 
@@ -199,6 +200,12 @@ Row MakeHard(const Draw& draw) {
   return draw.Make(query, text, true);
 }
 
+// As it was meant.
+Row WithoutMistakes(Row row) {
+  if (row) row->query = row->corrected;
+  return row;
+}
+
 Row MakeRow(SetKind kind, const Draw& draw) {
   switch (kind) {
     case SetKind::kWord:
@@ -219,7 +226,12 @@ Row MakeRow(SetKind kind, const Draw& draw) {
       return IsHeldOut(draw.track.artist) ? MakeTouch(draw) : std::nullopt;
     case SetKind::kUnseenPartial:
       return IsHeldOut(draw.track.artist) ? MakePartial(draw) : std::nullopt;
+    case SetKind::kCleanPartial:
+      return WithoutMistakes(MakePartial(draw));
+    case SetKind::kCleanPrefix:
+      return WithoutMistakes(MakePrefix(draw));
     case SetKind::kBroad:
+    case SetKind::kCleanBroad:
       break;  // of no track
   }
   return std::nullopt;
@@ -248,6 +260,9 @@ Row DrawBroad(const SearchTexts& texts, const Noise& noise, Random& random) {
 Row DrawRow(SetKind kind, const SearchTexts& texts, const Noise& noise,
             double bias, Random& random) {
   if (kind == SetKind::kBroad) return DrawBroad(texts, noise, random);
+  if (kind == SetKind::kCleanBroad) {
+    return WithoutMistakes(DrawBroad(texts, noise, random));
+  }
   const std::vector<TrackName>& tracks = texts.tracks;
   if (tracks.empty()) return std::nullopt;
   const double share = std::pow(random.Uniform(), bias);
@@ -264,6 +279,11 @@ Row DrawRow(SetKind kind, const SearchTexts& texts, const Noise& noise,
 }
 
 }  // namespace
+
+bool IsClean(SetKind kind) {
+  return kind == SetKind::kClean || kind == SetKind::kCleanPartial ||
+         kind == SetKind::kCleanPrefix || kind == SetKind::kCleanBroad;
+}
 
 std::string_view Name(SetKind kind) {
   return kNames[static_cast<size_t>(kind)];

@@ -33,12 +33,22 @@ enum class SetKind {
   kBroad,    // some words of a description or tag, one or two of them replaced
              // by real human misspellings; names no track
   kUnseen,   // touch, of the artists that are kept out of training
-  kUnseenPartial  // partial, of the same artists
+  kUnseenPartial,  // partial, of the same artists
+  // As partial, prefix and broad, but without mistakes: a corrector that has
+  // only seen what is wrong or whole names "mends" these.
+  kCleanPartial,
+  kCleanPrefix,
+  kCleanBroad
 };
 inline constexpr SetKind kAllSetKinds[] = {
-    SetKind::kWord,    SetKind::kArtist,       SetKind::kTouch, SetKind::kHard,
-    SetKind::kPartial, SetKind::kPrefix,       SetKind::kClean, SetKind::kBroad,
-    SetKind::kUnseen,  SetKind::kUnseenPartial};
+    SetKind::kWord,          SetKind::kArtist,       SetKind::kTouch,
+    SetKind::kHard,          SetKind::kPartial,      SetKind::kPrefix,
+    SetKind::kClean,         SetKind::kBroad,        SetKind::kUnseen,
+    SetKind::kUnseenPartial, SetKind::kCleanPartial, SetKind::kCleanPrefix,
+    SetKind::kCleanBroad};
+
+// Whether its queries are without mistakes.
+bool IsClean(SetKind kind);
 
 // "word", "artist", ...
 std::string_view Name(SetKind kind);

@@ -70,7 +70,8 @@ TEST_P(QuerySetTest, RowsAreDistinctReproducibleAndTargetsExist) {
   std::set<std::string> queries;
   for (const QueryRow& row : rows) {
     EXPECT_TRUE(queries.insert(row.query).second);
-    bool found = GetParam() == SetKind::kBroad;
+    bool found =
+        GetParam() == SetKind::kBroad || GetParam() == SetKind::kCleanBroad;
     for (const TrackName& track : Texts().tracks) {
       found |= track.artist == row.artist &&
                (row.title.empty() || track.title == row.title);
@@ -83,7 +84,7 @@ TEST_P(QuerySetTest, RowsAreDistinctReproducibleAndTargetsExist) {
 TEST_P(QuerySetTest, OnlyCleanQueriesAreRight) {
   for (const QueryRow& row : Make(GetParam())) {
     EXPECT_EQ(ComparableText(row.query) == ComparableText(row.corrected),
-              GetParam() == SetKind::kClean)
+              IsClean(GetParam()))
         << row.query;
   }
 }
@@ -124,18 +125,21 @@ TEST(QuerySetKindsTest, TouchRowsAreAtMostTwoEditsAway) {
 }
 
 TEST(QuerySetKindsTest, PrefixRowsStopInsideAWord) {
-  for (const QueryRow& row : Make(SetKind::kPrefix)) {
-    const std::string stop(SplitWords(row.corrected).back());
-    const std::string names =
-        " " + ComparableText(row.title) + " " + ComparableText(row.artist);
-    const size_t at = names.find(" " + ComparableText(stop));
-    ASSERT_NE(at, std::string::npos) << row.corrected;
-    EXPECT_NE(names[at + 1 + ComparableText(stop).size()], ' ');
+  for (const SetKind kind : {SetKind::kPrefix, SetKind::kCleanPrefix}) {
+    for (const QueryRow& row : Make(kind)) {
+      const std::string stop(SplitWords(row.corrected).back());
+      const std::string names =
+          " " + ComparableText(row.title) + " " + ComparableText(row.artist);
+      const size_t at = names.find(" " + ComparableText(stop));
+      ASSERT_NE(at, std::string::npos) << row.corrected;
+      EXPECT_NE(names[at + 1 + ComparableText(stop).size()], ' ');
+    }
   }
 }
 
 TEST(QuerySetKindsTest, PartialRowsLeaveSomethingOut) {
-  for (const SetKind kind : {SetKind::kPartial, SetKind::kUnseenPartial}) {
+  for (const SetKind kind :
+       {SetKind::kPartial, SetKind::kUnseenPartial, SetKind::kCleanPartial}) {
     for (const QueryRow& row : Make(kind)) {
       EXPECT_LT(ComparableText(row.corrected).size(),
                 ComparableText(row.title + " " + row.artist).size());
@@ -144,16 +148,18 @@ TEST(QuerySetKindsTest, PartialRowsLeaveSomethingOut) {
 }
 
 TEST(QuerySetKindsTest, BroadRowsAreWordsOfADescriptionOrTag) {
-  for (const QueryRow& row : Make(SetKind::kBroad)) {
-    EXPECT_EQ(row.artist, "");
-    bool found = false;
-    for (const std::string& text : Texts().descriptions) {
-      found |= ComparableText(text).find(row.corrected) != std::string::npos;
+  for (const SetKind kind : {SetKind::kBroad, SetKind::kCleanBroad}) {
+    for (const QueryRow& row : Make(kind)) {
+      EXPECT_EQ(row.artist, "");
+      bool found = false;
+      for (const std::string& text : Texts().descriptions) {
+        found |= ComparableText(text).find(row.corrected) != std::string::npos;
+      }
+      for (const std::string& tag : Texts().tags) {
+        found |= ComparableText(tag) == row.corrected;
+      }
+      EXPECT_TRUE(found) << row.corrected;
     }
-    for (const std::string& tag : Texts().tags) {
-      found |= ComparableText(tag) == row.corrected;
-    }
-    EXPECT_TRUE(found) << row.corrected;
   }
 }
 

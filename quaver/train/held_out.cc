@@ -43,8 +43,9 @@ std::vector<HeldOutSet> MakeHeldOutSets(const SearchTexts& texts,
   std::vector<HeldOutSet> sets;
   bool clean = false;
   for (const SetKind kind : kAllSetKinds) {
-    // `unseen` stands for what was held out.
+    // `unseen` stands for what was held out, `clean` for what is right.
     if (kind == SetKind::kUnseenPartial) continue;
+    if (IsClean(kind) && kind != SetKind::kClean) continue;
     const auto made =
         MakeQuerySet(kind, texts, noise,
                      {.rows = static_cast<size_t>(rows), .seed = seed + 1'000});
