@@ -28,6 +28,9 @@ constexpr size_t kMaxWordReadings = 4;
 constexpr int kModelAnswers = 4;
 // A word in fewer documents is not known: other people mistype, too.
 constexpr uint32_t kLeastKnown = 3;
+// A shorter query than this is one slip from too many names: to pass the gate
+// it has to be a name itself, not some words of one.
+constexpr int kMinGatedLetters = 10;
 // Applied from here on, asked about from here on.
 constexpr float kApplied = 0.5f;
 constexpr float kAsked = 0.2f;
@@ -200,12 +203,25 @@ bool OnlyDropsSigns(const Query& query, const Reading& reading) {
   return reading.text == ComparableText(query.normalized);
 }
 
+// Whether a reading is the query with its open last word finished by several
+// letters: that is the completion's to say. One letter may have been lost.
+bool OnlyCompletes(const Query& query, const Reading& reading) {
+  return query.open && reading.text.starts_with(query.normalized) &&
+         CodePointCount(reading.text) > CodePointCount(query.normalized) + 1 &&
+         SplitWords(reading.text).size() == query.words.size();
+}
+
 // Signs alone ("†††") are no words.
 bool CanCorrect(const Query& query) {
   return !ComparableText(query.normalized).empty() &&
          query.words.size() < kMaxQueryWords &&
          query.normalized.size() <= kMaxCorrectedBytes &&
          CodePointCount(query.squeezed) >= kMinCorrectedLetters;
+}
+
+bool PassesGate(const Query& query, const Proof& proof) {
+  const int letters = CodePointCount(query.squeezed);
+  return proof.whole_words && (proof.exact || letters >= kMinGatedLetters);
 }
 
 // The readings' scores; with explain, they are told.
@@ -297,7 +313,7 @@ absl::StatusOr<Correction> Corrector::Correct(
   std::vector<Reading>& all = readings.all();
   AddTyped(query, readings);
   Prove(snapshot, near, query.open, all);
-  correction.gated = options.gate && all[0].proof.whole_words;
+  correction.gated = options.gate && PassesGate(query, all[0].proof);
   lap("correct_gate");
   if (correction.gated) {
     correction.confidence = 1;
@@ -319,9 +335,10 @@ absl::StatusOr<Correction> Corrector::Correct(
   }
   lap("correct_model");
   std::erase_if(all, [&](const Reading& reading) {
-    return !reading.typed && (!insistence.Allows(reading.text) ||
-                              OnlyRegroups(query, snapshot, reading) ||
-                              OnlyDropsSigns(query, reading));
+    return !reading.typed &&
+           (!insistence.Allows(reading.text) ||
+            OnlyRegroups(query, snapshot, reading) ||
+            OnlyDropsSigns(query, reading) || OnlyCompletes(query, reading));
   });
   Prove(snapshot, near, query.open, all);
   const std::vector<float> shares = Probabilities(

@@ -173,6 +173,13 @@ TEST_F(CorrectorTest, TheGatePassesWhatTheCatalogueExplains) {
   EXPECT_EQ(model_->calls, calls + 2);
 }
 
+TEST_F(CorrectorTest, FewLettersOfANameDoNotPassTheGate) {
+  EXPECT_TRUE(Correct("mother we share").gated);
+  EXPECT_TRUE(Correct("help").gated);  // all of a name
+  EXPECT_FALSE(Correct("mother").gated);
+  EXPECT_FALSE(Correct("mother").applied);
+}
+
 TEST_F(CorrectorTest, LostSignsAreNothingToAskAbout) {
   for (const char* query : {"asdfgh qwert 🎵", "asdfgh?! qwert", "asdfgh†"}) {
     model_->answers = {ComparableText(query)};

@@ -41,6 +41,7 @@ TEST(NameReadingsTest, WordsAreJoinedSplitAndShifted) {
   EXPECT_THAT(Texts("day dream ", "Daydream"), Contains("daydream"));
   EXPECT_THAT(Texts("dar kside ", "Dark Side"), Contains("dark side"));
   EXPECT_THAT(Texts("house byridda ", "House Rida"), Contains("house by rida"));
+  EXPECT_THAT(Texts("housby rida ", "House Rida"), Contains("house by rida"));
 }
 
 TEST(NameReadingsTest, AnUnfinishedWordStaysSoAndIsFinished) {

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <numeric>
 
+#include "quaver/search/internal/similarity.h"
 #include "quaver/search/reading_weights.h"
 #include "quaver/text/edit_distance.h"
 #include "quaver/text/normalize.h"
@@ -45,6 +46,23 @@ bool ChangesFirst(const Query& query,
   return false;
 }
 
+// The least edits of the query to the text without some of its last letters,
+// at most kMostCut and never the last word's first.
+int EditsOfBeginning(const Query& query, const std::string& text,
+                     std::string_view last_word, int edits) {
+  constexpr int kMostCut = 3;
+  const int letters = CodePointCount(last_word);
+  const std::string_view before(text.data(), text.size() - last_word.size());
+  int least = edits;
+  for (int cut = 1; cut <= std::min(kMostCut, letters - 1); ++cut) {
+    const std::string beginning =
+        std::string(before).append(Beginning(last_word, letters - cut));
+    least =
+        std::min(least, query.whole.Osa(CutBytes(beginning, kMaxPatternBytes)));
+  }
+  return least;
+}
+
 float SoundDistance(const Query& query, const std::string& text) {
   const std::string typed = Squeeze(SoundForm(query.normalized));
   const std::string read = Squeeze(SoundForm(text));
@@ -56,16 +74,17 @@ float SoundDistance(const Query& query, const std::string& text) {
 
 std::string_view Name(ReadingFeature feature) {
   constexpr std::string_view kNames[] = {
-      "typed",     "typed_known", "typed_explained",
-      "model",     "model_best",  "edits",
-      "keys",      "sounds",      "edit_count",
-      "key_count", "sound_count", "spaces",
-      "not_first", "real_words",  "dropped",
-      "known",     "rarest",      "hits",
-      "explained", "whole",       "covered",
-      "exact",     "popular",     "name",
-      "best_name", "dictionary",  "unfinished",
-      "one_more",  "more"};
+      "typed",         "typed_known", "typed_explained",
+      "model",         "model_best",  "edits",
+      "keys",          "sounds",      "edit_count",
+      "key_count",     "sound_count", "spaces",
+      "not_first",     "real_words",  "dropped",
+      "known",         "rarest",      "hits",
+      "explained",     "whole",       "covered",
+      "exact",         "popular",     "name",
+      "best_name",     "dictionary",  "unfinished",
+      "one_more",      "more",        "completes",
+      "only_completes"};
   static_assert(std::size(kNames) == kNumReadingFeatures);
   return kNames[static_cast<size_t>(feature)];
 }
@@ -126,6 +145,12 @@ ReadingFeatures ExtractFeatures(const Query& query,
   const bool finished = query.open && last_is_term;
   set(ReadingFeature::kOneMore, finished && more == 1);
   set(ReadingFeature::kMore, finished && more > 1);
+  if (query.open) {
+    const int all = static_cast<int>(edits);
+    const int fewest = EditsOfBeginning(query, reading.text, words.back(), all);
+    set(ReadingFeature::kCompletes, static_cast<float>(all - fewest) / 2);
+    set(ReadingFeature::kOnlyCompletes, fewest == 0 && all > 0);
+  }
   return features;
 }
 

@@ -61,26 +61,28 @@ enum class ReadingFeature {
   kEditCount,  // the same three not a letter, / 3
   kKeyCount,
   kSoundCount,
-  kSpaces,      // the same letters, words joined or split
-  kNotFirst,    // a word's first letter is another
-  kRealWords,   // share of letters in words of the catalogue that are changed
-  kDropped,     // words fewer, / 3
-  kKnown,       // proof.known
-  kRarest,      // proof.rarest / 5
-  kHits,        // log10(1 + hits) / 2
-  kExplained,   // proof.explained
-  kWhole,       // all letters explained by one document
-  kCovered,     // proof.covered
-  kExact,       // proof.exact
-  kPopular,     // proof.popularity_tail, where all is explained
-  kName,        // name_score
-  kBestName,    // of the best hit
-  kDictionary,  // from the dictionary
-  kUnfinished,  // its last word is none of the catalogue's, but begins some
-  kOneMore,     // the open last word is a word once it gets one letter more
-  kMore         // ... or several
+  kSpaces,        // the same letters, words joined or split
+  kNotFirst,      // a word's first letter is another
+  kRealWords,     // share of letters in words of the catalogue that are changed
+  kDropped,       // words fewer, / 3
+  kKnown,         // proof.known
+  kRarest,        // proof.rarest / 5
+  kHits,          // log10(1 + hits) / 2
+  kExplained,     // proof.explained
+  kWhole,         // all letters explained by one document
+  kCovered,       // proof.covered
+  kExact,         // proof.exact
+  kPopular,       // proof.popularity_tail, where all is explained
+  kName,          // name_score
+  kBestName,      // of the best hit
+  kDictionary,    // from the dictionary
+  kUnfinished,    // its last word is none of the catalogue's, but begins some
+  kOneMore,       // the open last word is a word once it gets one letter more
+  kMore,          // ... or several
+  kCompletes,     // edits fewer without the last word's last letters, / 2
+  kOnlyCompletes  // none then: the open query is its beginning
 };
-inline constexpr int kNumReadingFeatures = 29;
+inline constexpr int kNumReadingFeatures = 31;
 std::string_view Name(ReadingFeature feature);
 
 using ReadingFeatures = std::array<float, kNumReadingFeatures>;

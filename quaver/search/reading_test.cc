@@ -78,6 +78,24 @@ TEST(ReadingTest, AWordIsFinishedByOneLetterOrMore) {
             0);
 }
 
+// Of the open last word, the letters that mending alone does not ask for.
+TEST(ReadingTest, WhatGoesBeyondMendingIsCounted) {
+  const auto beyond = [](const std::string& typed, const std::string& text) {
+    const auto features = Extract(typed, {.text = text}, false);
+    return std::pair(At(features, ReadingFeature::kCompletes),
+                     At(features, ReadingFeature::kOnlyCompletes));
+  };
+  EXPECT_EQ(beyond("new ruel", "new rule"), std::pair(0.0f, 0.0f));
+  EXPECT_EQ(beyond("new ruel", "new rules"), std::pair(0.5f, 0.0f));
+  EXPECT_EQ(beyond("lewe ann wom", "lee ann womack"), std::pair(1.5f, 0.0f));
+  EXPECT_EQ(beyond("lee ann womac", "lee ann womack"), std::pair(0.5f, 1.0f));
+  EXPECT_EQ(beyond("dead or al iv", "dead or alive"), std::pair(0.5f, 0.0f));
+  EXPECT_EQ(beyond("take a boo", "take a bow"), std::pair(0.0f, 0.0f));
+  // Something was typed after it: nothing is open.
+  EXPECT_EQ(beyond("new ruel ", "new rules"), std::pair(0.0f, 0.0f));
+  EXPECT_EQ(beyond("x", "y"), std::pair(0.0f, 0.0f));
+}
+
 TEST(ReadingTest, ModelsThatAreSureOfNothingAreBounded) {
   const auto features =
       Extract("x y z ", {.text = "x y", .model_score = -INFINITY});

@@ -22,7 +22,7 @@ constexpr float kSameSound = 0.8f;
 
 enum class Last { kWhole, kUnfinished };
 
-// A filler that was typed together with the word after it.
+// A filler that was typed together with the word after it or before it.
 constexpr std::string_view kGlued[] = {"the", "by", "a", "of", "in", "to", "i"};
 constexpr float kGlue = 0.05f;
 
@@ -35,6 +35,7 @@ struct Move {
   int letters = 0;  // of the name's word, for an unfinished one; 0: all
   float value = 0;  // of a letter
   std::string_view glued = {};  // a filler before the name's word
+  bool glued_after = false;     // or after it
 };
 
 class Alignment {
@@ -123,19 +124,26 @@ class Alignment {
     }
   }
 
-  // "byridda": a filler and a word in one.
+  // "byridda", "wonderby": a filler and a word in one.
   template <typename Offer>
   void OfferGlued(size_t i, size_t k, const Offer& offer) const {
     const std::string_view typed = query_.words[i].text;
     if (taken_[k] || known_[i] != Typed::kUnknown) return;
     for (const std::string_view filler : kGlued) {
-      if (!typed.starts_with(filler) || typed.size() < filler.size() + 3) {
-        continue;
+      if (typed.size() < filler.size() + 3) continue;
+      const auto glue = [&](std::string_view rest, bool after) {
+        const auto value = static_cast<float>(
+            OsaSimilarity(EditPattern(rest), words_[k].text));
+        offer(Move{.give = 1,
+                   .word = k,
+                   .value = value - kGlue,
+                   .glued = filler,
+                   .glued_after = after});
+      };
+      if (typed.starts_with(filler)) glue(typed.substr(filler.size()), false);
+      if (typed.ends_with(filler)) {
+        glue(typed.substr(0, typed.size() - filler.size()), true);
       }
-      const EditPattern rest(typed.substr(filler.size()));
-      const auto value =
-          static_cast<float>(OsaSimilarity(rest, words_[k].text)) - kGlue;
-      offer(Move{.give = 1, .word = k, .value = value, .glued = filler});
     }
   }
 
@@ -196,13 +204,18 @@ class Alignment {
       if (move.give == 0) {
         add(typed_[i].text, typed_[i].shown, typed_[i].shown);
       }
-      if (!move.glued.empty()) add(move.glued, move.glued, move.glued);
+      const auto add_glued = [&](bool after) {
+        if (move.glued.empty() || move.glued_after != after) return;
+        add(move.glued, move.glued, move.glued);
+      };
+      add_glued(false);
       for (size_t g = 0; g < move.give; ++g) {
         const ShownWord& word = words_[move.word + g];
         const bool cut = move.letters > 0 && g + 1 == move.give;
         add(cut ? Beginning(word.text, move.letters) : word.text,
             cut ? Beginning(word.shown, move.letters) : word.shown, word.shown);
       }
+      add_glued(true);
     }
     return reading;
   }
