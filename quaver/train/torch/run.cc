@@ -18,14 +18,13 @@
 #include "quaver/base/file.h"
 #include "quaver/base/log.h"
 #include "quaver/base/workers.h"
-#include "quaver/noise/search_texts.h"
 #include "quaver/text/bpe_trainer.h"
-#include "quaver/text/compare.h"
 #include "quaver/train/metrics.h"
 #include "quaver/train/output.h"
 #include "quaver/train/torch/checkpoint.h"
 #include "quaver/train/torch/peak.h"
 #include "quaver/train/torch/trainer.h"
+#include "quaver/train/training_data.h"
 
 namespace quaver {
 namespace {
@@ -56,25 +55,6 @@ class StopOnSignals {
   void (*old_int_)(int);
   void (*old_term_)(int);
 };
-
-// Of the texts, as they were read.
-uint64_t HashOf(const SearchTexts& texts) {
-  uint64_t hash = 0;
-  const auto add = [&](const std::string& text) { hash = Hash64(text, hash); };
-  for (const TrackName& track : texts.tracks) {
-    add(track.title);
-    add(track.artist);
-  }
-  for (const auto* all : {&texts.names, &texts.descriptions, &texts.tags}) {
-    for (const std::string& text : *all) add(text);
-  }
-  return hash;
-}
-
-absl::StatusOr<std::string> HashOfFile(const std::string& path, uint64_t seed) {
-  ASSIGN_OR_RETURN(const std::string content, ReadFile(path));
-  return Hex64(Hash64(content, seed));
-}
 
 absl::StatusOr<Recipe> ReadRecipe(const CorrectorOptions& options) {
   ASSIGN_OR_RETURN(Recipe recipe, PresetRecipe(options.preset));
@@ -136,7 +116,6 @@ class Run {
  private:
   bool OutOfTime();
   absl::Status CheckFolder() const;
-  absl::Status ReadData();
   absl::Status MakeModel();
   absl::Status Resume();
   absl::Status CheckGradient(const StepResult& result, int64_t step) const;
@@ -155,10 +134,7 @@ class Run {
 
   const CorrectorOptions options_;
   Recipe recipe_;
-  std::string data_hash_;
-  SearchTexts texts_;
-  std::unique_ptr<Noise> noise_, judging_noise_;
-  std::unique_ptr<const PairMaker> maker_;
+  TrainingData data_;
   std::unique_ptr<const Bpe> tokenizer_;
   BartShape shape_;
   std::unique_ptr<PairEncoder> encoder_;
@@ -195,65 +171,14 @@ absl::Status Run::CheckFolder() const {
       options_.out, has_checkpoint ? "" : " (there is no checkpoint)"));
 }
 
-// Pairs of a file, comparable.
-absl::StatusOr<std::vector<Pair>> ReadFixedPairs(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  std::vector<Pair> pairs;
-  for (size_t begin = 0, line = 1; begin < text.size(); ++line) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    const size_t tab = text.find('\t', begin);
-    if (tab >= end) {
-      return absl::InvalidArgumentError(
-          fmt::format("{}:{}: expected what is typed, a tab and what is meant",
-                      path, line));
-    }
-    Pair pair = {ComparableText(text.substr(begin, tab - begin)),
-                 ComparableText(text.substr(tab + 1, end - tab - 1))};
-    if (!pair.typed.empty() && !pair.meant.empty()) {
-      pairs.push_back(std::move(pair));
-    }
-    begin = end + 1;
-  }
-  return pairs;
-}
-
-absl::Status Run::ReadData() {
-  if (!options_.pairs.empty()) {
-    ASSIGN_OR_RETURN(std::vector<Pair> pairs, ReadFixedPairs(options_.pairs));
-    ASSIGN_OR_RETURN(data_hash_, HashOfFile(options_.pairs, 0));
-    noise_ = std::make_unique<Noise>();
-    judging_noise_ = std::make_unique<Noise>();
-    ASSIGN_OR_RETURN(maker_, PairMaker::FromPairs(std::move(pairs)));
-    return absl::OkStatus();
-  }
-  int64_t bad_lines = 0;
-  ASSIGN_OR_RETURN(texts_, ReadSearchTexts(options_.catalogue, &bad_lines));
-  if (bad_lines > 0) LogWarning("{} bad lines were left out", bad_lines);
-  data_hash_ = Hex64(HashOf(texts_));
-  Misspellings misspellings = Misspellings::Common();
-  if (!options_.misspellings.empty()) {
-    ASSIGN_OR_RETURN(misspellings, Misspellings::Load(options_.misspellings));
-    ASSIGN_OR_RETURN(data_hash_,
-                     HashOfFile(options_.misspellings, HashOf(texts_)));
-  }
-  // What is learned from is not what is judged by.
-  noise_ = std::make_unique<Noise>(NoiseConfig(), misspellings.Part(false));
-  judging_noise_ =
-      std::make_unique<Noise>(NoiseConfig(), misspellings.Part(true));
-  ASSIGN_OR_RETURN(maker_, PairMaker::Create(texts_, *noise_, recipe_.pairs));
-  LogInfo("{} tracks, {} other names, {} descriptions, {} hard negatives",
-          texts_.tracks.size(), texts_.names.size(), texts_.descriptions.size(),
-          maker_->num_hard_negatives());
-  return absl::OkStatus();
-}
-
 absl::Status Run::MakeModel() {
   const std::string known = options_.resume          ? options_.out
                             : !options_.from.empty() ? options_.from
                                                      : options_.tokenizer;
   if (known.empty()) {
-    ASSIGN_OR_RETURN(tokenizer_, TrainTokenizer(*maker_, recipe_.vocab_size,
-                                                !options_.pairs.empty()));
+    ASSIGN_OR_RETURN(tokenizer_,
+                     TrainTokenizer(*data_.maker, recipe_.vocab_size,
+                                    !options_.pairs.empty()));
   } else {
     ASSIGN_OR_RETURN(tokenizer_, Bpe::Load(known));
   }
@@ -334,7 +259,7 @@ absl::Status Run::Resume() {
     return absl::FailedPreconditionError(fmt::format(
         "{} was made with other settings: {}", options_.out, differences));
   }
-  if (state.texts["data_hash"] != data_hash_) {
+  if (state.texts["data_hash"] != data_.hash) {
     return absl::FailedPreconditionError(
         fmt::format("{} was made from another catalogue or other misspellings",
                     options_.out));
@@ -379,7 +304,11 @@ absl::Status Run::Prepare() {
   ASSIGN_OR_RETURN(const ProcessPlace place, PlaceFromEnvironment());
   if (place.rank == 0) RETURN_IF_ERROR(CheckFolder());
   RETURN_IF_ERROR(ChooseDevice(options_.device).status());
-  RETURN_IF_ERROR(ReadData());
+  ASSIGN_OR_RETURN(data_,
+                   ReadTrainingData({.catalogue = options_.catalogue,
+                                     .misspellings = options_.misspellings,
+                                     .pairs = options_.pairs,
+                                     .config = recipe_.pairs}));
   if (place.world > 1) {
     if (recipe_.batch_pairs < place.world) {
       return absl::InvalidArgumentError(fmt::format(
@@ -390,8 +319,8 @@ absl::Status Run::Prepare() {
   }
   RETURN_IF_ERROR(MakeModel());
   if (options_.resume) RETURN_IF_ERROR(Resume());
-  held_out_ = MakeHeldOutSets(texts_, *judging_noise_, *maker_, *encoder_,
-                              recipe_.held_out_rows, recipe_.seed);
+  held_out_ = MakeHeldOutSets(data_.texts, *data_.judging_noise, *data_.maker,
+                              *encoder_, recipe_.held_out_rows, recipe_.seed);
   peak_ = MeasureProductPeak(trainer_->team(), trainer_->parameters().compute(),
                              trainer_->parameters().device());
   LogInfo("products reach {:.0f} GFLOP/s", peak_ / 1e9);
@@ -471,8 +400,8 @@ absl::Status Run::SaveBest(const Figures& figures) {
   Origin origin;
   origin.recipe_json = ToJson(recipe_);
   origin.from = options_.from;
-  origin.data_hash = data_hash_;
-  origin.num_texts = static_cast<int64_t>(texts_.size());
+  origin.data_hash = data_.hash;
+  origin.num_texts = static_cast<int64_t>(data_.texts.size());
   origin.steps = step_;
   origin.pairs = step_ * recipe_.batch_pairs;
   origin.hours = seconds_ / 3'600;
@@ -523,7 +452,7 @@ absl::Status Run::SaveCheckpoint() {
     state.tensors["average"] = trainer_->optimizer().average();
   }
   state.texts = {{"recipe", ToJson(recipe_)},
-                 {"data_hash", data_hash_},
+                 {"data_hash", data_.hash},
                  {"step", std::to_string(step_)},
                  {"best", fmt::format("{}", best_)},
                  {"not_better", std::to_string(not_better_)},
@@ -547,7 +476,7 @@ bool Run::OutOfTime() {
 absl::Status Run::Train() {
   const StopOnSignals signals;
   const int world = reducer_ == nullptr ? 1 : reducer_->place().world;
-  Loader loader(*maker_, *encoder_,
+  Loader loader(*data_.maker, *encoder_,
                 {.batch_pairs = recipe_.batch_pairs,
                  .rank = reducer_ == nullptr ? 0 : reducer_->place().rank,
                  .world = world,
