@@ -5,7 +5,8 @@ Trains the shape of `quaver-train bench --preset small` on a catalogue with the
 reference recipe (fp32, 32 pairs, AdamW) and with the full one at the same three
 learning rates for a while, then goes on with the best of each: the reference's
 until it has seen what it sees in --hours, the full one's until it has passed
-the exact fix that the reference has by then.
+the best exact fix that the reference had by then. Both curves are drawn to
+curves.svg in --out.
 
 What is learned depends on the tokens that were seen, not on how busy the
 machine is; so that curves are kept by tokens, here computed without padding,
@@ -15,6 +16,7 @@ on where they stopped.
 """
 import argparse
 import json
+import math
 import pathlib
 import signal
 import subprocess
@@ -82,6 +84,47 @@ def train(args, name, rate, tokens):
     return points
 
 
+def draw(curves, path):
+    """An SVG of exact fix over minutes, which grow by tens."""
+    width, height, left, bottom = 640, 360, 50, 40
+    last = max(m for points in curves.values() for m, _ in points)
+    top = 5 * (int(max(f for points in curves.values() for _, f in points))
+               // 5 + 1)
+    first = min(m for points in curves.values() for m, _ in points) / 1.2
+
+    def x(minutes):
+        share = math.log(minutes / first) / math.log(1.1 * last / first)
+        return left + share * (width - left - 90)
+
+    def y(fix):
+        return height - bottom - fix / top * (height - bottom - 20)
+
+    def text(at, to, content, more=""):
+        return f'<text x="{at:.0f}" y="{to:.0f}" {more}>{content}</text>'
+
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} '
+             f'{height}" font-family="sans-serif" font-size="12">'
+             '<rect width="100%" height="100%" fill="white"/>']
+    for fix in range(0, top + 1, 5):
+        parts.append(f'<path d="M{left} {y(fix):.1f}H{width - 90}" '
+                     'stroke="#ddd"/>')
+        parts.append(text(left - 8, y(fix) + 4, f"{fix} %",
+                          'text-anchor="end"'))
+    for minutes in (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200):
+        if first < minutes < 1.1 * last:
+            parts.append(text(x(minutes), height - bottom + 18, f"{minutes:g}",
+                              'text-anchor="middle"'))
+    parts.append(text((left + width - 90) / 2, height - 6,
+                      "minutes of training", 'text-anchor="middle"'))
+    for (name, points), colour in zip(curves.items(), ("#a33", "#27c")):
+        line = "L".join(f"{x(m):.1f} {y(f):.1f}" for m, f in points)
+        parts.append(f'<path d="M{line}" fill="none" stroke="{colour}" '
+                     'stroke-width="2"/>')
+        parts.append(text(x(points[-1][0]) + 6, y(points[-1][1]) + 4, name,
+                          f'fill="{colour}"'))
+    path.write_text("\n".join(parts) + "\n</svg>\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--catalogue", nargs="+", required=True)
@@ -107,7 +150,7 @@ def main():
         best[name] = min(pilots, key=lambda rate: pilots[rate][-1][2])
         print(f"best rate of {name}: {best[name]}")
     reference = train(args, "reference", best["reference"], all_tokens)
-    level = reference[-1][1]
+    level = max(fix for _, fix, _ in reference)
     tokens = args.pilot * all_tokens
     while True:
         full = train(args, "full", best["full"], tokens)
@@ -127,10 +170,12 @@ def main():
     fast = minutes("full", passed)
     print(f"full: the same after {passed / 1e6:.1f} million tokens, {fast:.1f} "
           f"minutes: {slow / fast:.1f} times sooner")
-    for name, points in (("reference", reference), ("full", full)):
+    curves = {name: [(minutes(name, t), fix) for t, fix, _ in points]
+              for name, points in (("reference", reference), ("full", full))}
+    for name, points in curves.items():
         print(name, "minutes:exact fix",
-              " ".join(f"{minutes(name, t):.1f}:{fix:.1f}"
-                       for t, fix, _ in points))
+              " ".join(f"{m:.1f}:{fix:.1f}" for m, fix in points))
+    draw(curves, args.out / "curves.svg")
 
 
 if __name__ == "__main__":
