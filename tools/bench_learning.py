@@ -151,6 +151,7 @@ def main():
         print(f"best rate of {name}: {best[name]}")
     reference = train(args, "reference", best["reference"], all_tokens)
     level = max(fix for _, fix, _ in reference)
+    reached = next(t for t, fix, _ in reference if fix == level)
     tokens = args.pilot * all_tokens
     while True:
         full = train(args, "full", best["full"], tokens)
@@ -162,8 +163,8 @@ def main():
     def minutes(name, count):
         return count / speeds[name] / 60
 
-    slow = minutes("reference", reference[-1][0])
-    print(f"reference: {level:.1f} % after {reference[-1][0] / 1e6:.1f} million "
+    slow = minutes("reference", reached)
+    print(f"reference: {level:.1f} % at best, after {reached / 1e6:.1f} million "
           f"tokens, {slow:.1f} minutes")
     if passed is None:
         sys.exit(f"the full recipe has not reached it after {tokens} tokens")
