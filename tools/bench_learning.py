@@ -85,7 +85,7 @@ def train(args, name, rate, tokens):
 
 
 def draw(curves, path):
-    """An SVG of exact fix over minutes, which grow by tens."""
+    """An SVG of exact fix over minutes, on a logarithmic scale."""
     width, height, left, bottom = 640, 360, 50, 40
     last = max(m for points in curves.values() for m, _ in points)
     top = 5 * (int(max(f for points in curves.values() for _, f in points))
