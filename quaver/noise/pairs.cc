@@ -83,6 +83,12 @@ std::string WithoutStopWord(const std::string& text, Random& random) {
   return Words(kept, 0, kept.size());
 }
 
+// What is meant; whole where it is names from their beginning to their end.
+struct Meant {
+  std::string text;
+  bool whole = false;
+};
+
 std::string Comparable(const std::string& text, size_t max_bytes) {
   return ComparableText(std::string_view(text).substr(0, max_bytes));
 }
@@ -97,11 +103,11 @@ struct PairMaker::Impl {
   void Read(const SearchTexts& texts);
 
   const std::string& Title(Random& random, const std::string** artist) const;
-  std::string Name(Random& random) const;
+  Meant Name(Random& random) const;
   std::string Broad(Random& random) const;
   std::string Span(Random& random) const;
   std::string Tagged(Random& random) const;
-  std::string Phrase(Random& random) const;
+  Meant Phrase(Random& random) const;
   std::string WithMistakes(const std::string& meant, Random& random) const;
 
   const Noise& noise;
@@ -185,32 +191,37 @@ const std::string& PairMaker::Impl::Title(Random& random,
 }
 
 // A title, an artist, both or parts of both, or another name.
-std::string PairMaker::Impl::Name(Random& random) const {
+Meant PairMaker::Impl::Name(Random& random) const {
   const double total = static_cast<double>(names.size() + tracks.size());
   const double other =
       std::min(0.15, static_cast<double>(names.size()) / total);
   if (tracks.empty() || (!names.empty() && random.Chance(other))) {
-    return PartOf(PickOne(names, random), random);
+    const std::string& name = PickOne(names, random);
+    std::string part = PartOf(name, random);
+    const bool whole = part == name;
+    return {std::move(part), whole};
   }
   const std::string* artist = nullptr;
   const std::string& title = Title(random, &artist);
-  if (artist->empty()) return title;
+  if (artist->empty()) return {title, true};
   const double weights[] = {42, 14, 20, 24};
   std::string first = title, second = *artist;
   switch (PickByWeight(weights, random).value_or(0)) {
     case 0:
-      return random.Chance(0.15) ? PartOf(title, random) : title;
+      if (random.Chance(0.15)) first = PartOf(title, random);
+      return {first, first == title};
     case 1:
-      return *artist;
+      return {*artist, true};
     case 2:
       break;
     default:
       first = PartOf(title, random);
       second = PartOf(*artist, random);
   }
-  if (random.Chance(0.08)) return first + " by " + second;
+  const bool whole = first == title && second == *artist;
+  if (random.Chance(0.08)) return {first + " by " + second, whole};
   if (random.Chance(0.3)) std::swap(first, second);
-  return first + " " + second;
+  return {first + " " + second, whole};
 }
 
 // Some words out of a description.
@@ -238,16 +249,20 @@ std::string PairMaker::Impl::Broad(Random& random) const {
                                                     : Span(random);
 }
 
-std::string PairMaker::Impl::Phrase(Random& random) const {
+Meant PairMaker::Impl::Phrase(Random& random) const {
   const bool has_names = !tracks.empty() || !names.empty();
-  if (!has_names || random.Chance(config.broad)) return Broad(random);
-  std::string name = Name(random);
-  if (random.Chance(config.lost_word)) name = WithoutStopWord(name, random);
+  if (!has_names || random.Chance(config.broad)) return {Broad(random)};
+  auto [name, whole] = Name(random);
+  if (random.Chance(config.lost_word)) {
+    std::string rest = WithoutStopWord(name, random);
+    whole = whole && rest == name;
+    name = std::move(rest);
+  }
   if (random.Chance(config.filler)) name = WithFiller(name, AnyFiller(random));
   if (random.Chance(config.prefix) && NumLetters(name) >= 6) {
-    if (auto cut = CutLastWord(name, 2, random)) return *std::move(cut);
+    if (auto cut = CutLastWord(name, 2, random)) return {*std::move(cut)};
   }
-  return name;
+  return {std::move(name), whole};
 }
 
 // One to three mistakes of a hand, an ear or both; the text itself when it is
@@ -278,8 +293,10 @@ std::string PairMaker::Impl::WithMistakes(const std::string& meant,
 
 absl::Status CheckPairConfig(const PairConfig& config) {
   for (const auto& [name, share] :
-       {std::pair("clean", config.clean), std::pair("broad", config.broad),
-        std::pair("prefix", config.prefix), std::pair("filler", config.filler),
+       {std::pair("clean", config.clean),
+        std::pair("clean_part", config.clean_part),
+        std::pair("broad", config.broad), std::pair("prefix", config.prefix),
+        std::pair("filler", config.filler),
         std::pair("lost_word", config.lost_word),
         std::pair("hard_negative", config.hard_negative)}) {
     if (share >= 0 && share <= 1) continue;
@@ -331,12 +348,11 @@ Pair PairMaker::Make(uint64_t number) const {
     const std::string& name = PickOne(impl.hard_negatives, random);
     return {name, name};
   }
-  Pair pair;
-  pair.meant = impl.Phrase(random);
-  pair.typed = random.Chance(impl.config.clean)
-                   ? pair.meant
-                   : impl.WithMistakes(pair.meant, random);
-  return pair;
+  auto [meant, whole] = impl.Phrase(random);
+  const double clean = whole ? impl.config.clean : impl.config.clean_part;
+  std::string typed =
+      random.Chance(clean) ? meant : impl.WithMistakes(meant, random);
+  return {std::move(typed), std::move(meant)};
 }
 
 size_t PairMaker::num_hard_negatives() const {

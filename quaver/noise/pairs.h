@@ -18,7 +18,10 @@ namespace quaver {
 
 struct PairConfig {
   uint64_t seed = 1;
-  double clean = 0.45;      // share of pairs without a mistake
+  // Shares without a mistake: of whole names, and of all other texts, which
+  // nobody can know to be right and are left as they are too readily.
+  double clean = 0.45;
+  double clean_part = 0.45;
   double broad = 0.3;       // share of descriptions and tags among all pairs
   double prefix = 0.15;     // share of names that stop inside the last word
   double filler = 0.06;     // share of names with "lyrics", "live", ...

@@ -62,7 +62,8 @@ TEST(PairsTest, ANumberAlwaysGivesTheSamePair) {
 }
 
 TEST(PairsTest, BothSidesAreComparableAndTheSharesHold) {
-  const auto maker = Make(SomeTexts(), {.clean = 0.5, .hard_negative = 0});
+  const auto maker =
+      Make(SomeTexts(), {.clean = 0.5, .clean_part = 0.5, .hard_negative = 0});
   int clean = 0;
   for (uint64_t i = 0; i < 4'000; ++i) {
     const Pair pair = maker->Make(i);
@@ -76,9 +77,34 @@ TEST(PairsTest, BothSidesAreComparableAndTheSharesHold) {
   EXPECT_NEAR(clean, 2'000, 200);
 }
 
+TEST(PairsTest, WholeNamesAndTheRestHaveSharesOfTheirOwn) {
+  SearchTexts texts;
+  texts.tracks = {{"Midnight Harbour Lights", "Quiet Machine Orchestra"}};
+  const std::set<std::string> whole = {
+      "midnight harbour lights", "quiet machine orchestra",
+      "midnight harbour lights quiet machine orchestra",
+      "quiet machine orchestra midnight harbour lights",
+      "midnight harbour lights by quiet machine orchestra"};
+  const auto names = Make(texts, {.clean = 1, .clean_part = 0, .filler = 0});
+  const auto parts = Make(texts, {.clean = 0, .clean_part = 1, .filler = 0});
+  int num_whole = 0;
+  for (uint64_t i = 0; i < 2'000; ++i) {
+    const Pair pair = names->Make(i);
+    if (whole.contains(pair.meant)) {
+      ++num_whole;
+      EXPECT_EQ(pair.typed, pair.meant);
+    } else {
+      const Pair part = parts->Make(i);
+      EXPECT_EQ(part.typed, part.meant);
+    }
+  }
+  EXPECT_GT(num_whole, 500);
+  EXPECT_LT(num_whole, 1'900);
+}
+
 TEST(PairsTest, NoNameIsAskedToBecomeAnother) {
   const auto maker = Make({.tracks = {{"Hello", "Bello"}, {"Hella", "Bella"}}},
-                          {.clean = 0, .broad = 0});
+                          {.clean = 0, .clean_part = 0, .broad = 0});
   for (uint64_t i = 0; i < 2'000; ++i) {
     const Pair pair = maker->Make(i);
     if (pair.typed == pair.meant) continue;
@@ -103,7 +129,7 @@ TEST(PairsTest, HeldOutArtistsAreNeverSeen) {
     if (IsHeldOut(artist)) held = ComparableText(artist);
     texts.tracks.push_back({"Song", artist});
   }
-  const auto maker = Make(texts, {.clean = 1, .broad = 0});
+  const auto maker = Make(texts, {.clean = 1, .clean_part = 1, .broad = 0});
   for (uint64_t i = 0; i < 5'000; ++i) {
     EXPECT_THAT(maker->Make(i).meant, Not(HasSubstr(held)));
   }

@@ -27,7 +27,8 @@ struct World {
       texts.tracks.push_back({fmt::format("Golden River Number {}", i),
                               fmt::format("The Wandering Band {}", i % 7)});
     }
-    maker = *PairMaker::Create(texts, noise, {.clean = 0.3, .broad = 0});
+    maker = *PairMaker::Create(texts, noise,
+                               {.clean = 0.3, .clean_part = 0.3, .broad = 0});
     BpeTrainer trainer({.vocab_size = 300});
     for (const TrackName& track : texts.tracks) {
       trainer.Add("golden river number");

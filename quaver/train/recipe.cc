@@ -48,6 +48,7 @@ void ForEachField(R& r, const Visit& visit) {
   visit("checkpoint_every", r.checkpoint_every);
   visit("pairs_seed", r.pairs.seed);
   visit("pairs_clean", r.pairs.clean);
+  visit("pairs_clean_part", r.pairs.clean_part);
   visit("pairs_broad", r.pairs.broad);
   visit("pairs_prefix", r.pairs.prefix);
   visit("pairs_filler", r.pairs.filler);

@@ -75,6 +75,14 @@ def test_leaves_a_model_and_its_story(whole):
     assert "<svg" in (whole / "report.html").read_text()
 
 
+def test_the_last_judgement_has_figures_wherever_the_run_ends(tmp_path):
+    out = tmp_path / "out"
+    run(*command(out, recipe(tmp_path, steps=3, evaluate_every=1000)))
+    last = metrics(out)[-1]
+    assert last["step"] == 3 and last["loss"] > 0 and last["tokens_per_s"] > 0
+    assert json.loads((out / "training.json").read_text())["hours"] > 0
+
+
 def test_the_tokenizer_is_read_by_tokenizers(whole):
     tokenizer = tokenizers.Tokenizer.from_file(str(whole / "tokenizer.json"))
     encoded = tokenizer.encode("smells like teen spirit")

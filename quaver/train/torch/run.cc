@@ -120,6 +120,7 @@ class Run {
   absl::Status Resume();
   absl::Status CheckGradient(const StepResult& result, int64_t step) const;
   void Log(int64_t step, const StepResult& result);
+  void AddMetric(int64_t step);
   void ShowProgress(bool last);
   absl::Status Evaluate();
   absl::Status SaveBest(const Figures& figures);
@@ -149,6 +150,7 @@ class Run {
   std::vector<Metric> metrics_;
   // Since the last line of metrics.
   double loss_sum_ = 0;
+  double gradient_norm_ = 0;
   int64_t logged_steps_ = 0, logged_tokens_ = 0;
   int64_t mark_us_ = 0, shown_us_ = 0;
   double seconds_ = 0;
@@ -358,32 +360,39 @@ void Run::Log(int64_t step, const StepResult& result) {
   loss_sum_ += result.loss;
   ++logged_steps_;
   logged_tokens_ += result.tokens;
+  gradient_norm_ = result.gradient_norm;
   const int64_t every =
       std::max<int64_t>(1, recipe_.evaluate_every / kLogsAnEvaluation);
+  if (step % every == 0) AddMetric(step);
   const int64_t now = Clock::Real().NowUs();
-  if (step % every == 0) {
-    const double passed = static_cast<double>(now - mark_us_) / 1e6;
-    seconds_ += passed;
-    mark_us_ = now;
-    Metric metric;
-    metric.step = step;
-    metric.seconds = seconds_;
+  if (now - shown_us_ >= kProgressUs) {
+    ShowProgress(false);
+    shown_us_ = now;
+  }
+}
+
+// Of the steps since the metric before.
+void Run::AddMetric(int64_t step) {
+  const int64_t now = Clock::Real().NowUs();
+  const double passed = static_cast<double>(now - mark_us_) / 1e6;
+  seconds_ += passed;
+  mark_us_ = now;
+  Metric metric;
+  metric.step = step;
+  metric.seconds = seconds_;
+  if (logged_steps_ > 0) {
     metric.loss = loss_sum_ / static_cast<double>(logged_steps_);
     metric.learning_rate = LearningRate(recipe_, step);
-    metric.gradient_norm = result.gradient_norm;
+    metric.gradient_norm = gradient_norm_;
     metric.tokens_per_s = static_cast<double>(logged_tokens_) / passed;
     const double flops = 0.5 * (TrainingFlopsPerSourceToken(shape_) +
                                 TrainingFlopsPerTargetToken(shape_));
     const int world = reducer_ == nullptr ? 1 : reducer_->place().world;
     metric.mfu = metric.tokens_per_s * flops / (peak_ * world);
-    metrics_.push_back(std::move(metric));
-    loss_sum_ = 0;
-    logged_steps_ = logged_tokens_ = 0;
   }
-  if (now - shown_us_ >= kProgressUs) {
-    ShowProgress(false);
-    shown_us_ = now;
-  }
+  metrics_.push_back(std::move(metric));
+  loss_sum_ = 0;
+  logged_steps_ = logged_tokens_ = 0;
 }
 
 void Run::ShowProgress(bool last) {
@@ -411,12 +420,10 @@ absl::Status Run::SaveBest(const Figures& figures) {
 }
 
 absl::Status Run::Evaluate() {
+  if (metrics_.empty() || metrics_.back().step != step_) AddMetric(step_);
   const int64_t start = Clock::Real().NowUs();
   const Figures figures = trainer_->Evaluate(held_out_);
   mark_us_ += Clock::Real().NowUs() - start;  // judging is not training
-  if (metrics_.empty() || metrics_.back().step != step_) {
-    metrics_.push_back({.step = step_, .seconds = seconds_});
-  }
   Metric& metric = metrics_.back();
   metric.evaluated = true;
   metric.held_out_loss = figures.loss;
