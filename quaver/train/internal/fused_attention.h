@@ -34,10 +34,6 @@ QUAVER_INLINE void StoreHead(const float* x, int64_t rows, int64_t dim,
   }
 }
 
-// Sixteen floats, whatever the instruction set makes of them.
-using Floats = float __attribute__((vector_size(64)));
-constexpr int64_t kLanes = 16;
-
 QUAVER_INLINE int64_t RoundUp(int64_t n) {
   return (n + kLanes - 1) / kLanes * kLanes;
 }
@@ -64,9 +60,7 @@ QUAVER_INLINE void Combine(const float* factors, int64_t stride,
     for (int64_t j = 0; j < n; ++j) {
       const float factor = factors[j * stride];
       for (int part = 0; part < kParts; ++part) {
-        Floats row;
-        std::memcpy(&row, rows + j * kDim + part * kLanes, sizeof(row));
-        sums[part] += factor * row;
+        sums[part] += factor * LoadVector(rows + j * kDim + part * kLanes);
       }
     }
     std::memcpy(out, sums, sizeof(sums));
@@ -86,18 +80,21 @@ QUAVER_INLINE void Combine(const float* factors, int64_t stride,
 QUAVER_INLINE void SoftmaxInPlace(int64_t n, float* row) {
   const int64_t padded = RoundUp(n);
   for (int64_t j = n; j < padded; ++j) row[j] = -1e30f;
-  float greatest = -INFINITY;
-#pragma omp simd reduction(max : greatest)
-  for (int64_t j = 0; j < padded; ++j) greatest = std::max(greatest, row[j]);
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t j = 0; j < padded; ++j) {
-    row[j] = Exp(row[j] - greatest);
-    sum += row[j];
+  Floats most = LoadVector(row);
+  for (int64_t j = kLanes; j < padded; j += kLanes) {
+    most = Greatest(most, LoadVector(row + j));
   }
-  const float scale = 1.0f / sum;
-#pragma omp simd
-  for (int64_t j = 0; j < padded; ++j) row[j] *= scale;
+  const float greatest = Greatest(most);
+  Floats sums = {};
+  for (int64_t j = 0; j < padded; j += kLanes) {
+    const Floats e = Exp(LoadVector(row + j) - greatest);
+    StoreVector(e, row + j);
+    sums += e;
+  }
+  const float scale = 1.0f / Sum(sums);
+  for (int64_t j = 0; j < padded; j += kLanes) {
+    StoreVector(LoadVector(row + j) * scale, row + j);
+  }
 }
 
 // What one head of one sequence reads and writes.
@@ -139,6 +136,7 @@ QUAVER_INLINE void AttentionForwardOf(const Attention<T>& op, int64_t begin,
   const int64_t dim = kDim > 0 ? kDim : op.head_dim;
   const int64_t width = op.heads * dim;
   const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
+  alignas(64) float row[Attention<T>::kMaxLength] = {};
   for (int64_t s = begin; s < end; ++s) {
     const int64_t q0 = op.q_offsets[s], nq = op.q_offsets[s + 1] - q0;
     const int64_t k0 = op.k_offsets[s], nk = op.k_offsets[s + 1] - k0;
@@ -148,7 +146,6 @@ QUAVER_INLINE void AttentionForwardOf(const Attention<T>& op, int64_t begin,
       LoadInputs(op, at, q0, nq, k0, count, dim, scratch);
       float* p = op.p + op.p_offsets[s] + h * nq * nk;
       for (int64_t i = 0; i < nq; ++i) {
-        alignas(64) float row[Attention<T>::kMaxLength];
         const int64_t seen = Seen(op, i, count);
         for (int64_t j = 0; j < seen; ++j) {
           row[j] =

@@ -1,5 +1,7 @@
-// The loops of fused.h, inlined into functions for one instruction set each:
-// written so that a compiler makes vectors of them.
+// The loops of fused.h, inlined into functions for one instruction set each.
+// What is more than a line or two is written in vectors of sixteen, which a
+// compiler splits where registers are shorter: what it makes of loops with
+// branches and narrow types is five times slower.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +17,13 @@
 #define QUAVER_INLINE static inline __attribute__((always_inline))
 
 namespace quaver::fused {
+
+// Sixteen elements, whatever the instruction set makes of them.
+constexpr int64_t kLanes = 16;
+using Floats = float __attribute__((vector_size(64)));
+using Uints = uint32_t __attribute__((vector_size(64)));
+using Ints = int32_t __attribute__((vector_size(64)));
+using Halves = uint16_t __attribute__((vector_size(32)));
 
 QUAVER_INLINE float Load(float x) { return x; }
 QUAVER_INLINE float Load(Bf16 x) {
@@ -36,81 +45,186 @@ QUAVER_INLINE void StoreAny(float value, Bf16* to) {
   }
 }
 
-// e^x by 2^k times a polynomial of degree 6 (Cephes): 2 ulp; 0 below -87.
-QUAVER_INLINE float Exp(float x) {
-  x = std::min(std::max(x, -87.3f), 88.3f);
-  const float shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds
-  const float k = shifted - 12582912.0f;
-  const float r = (x - k * 0.693359375f) + k * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
+QUAVER_INLINE Floats LoadVector(const float* x) {
+  Floats value;
+  std::memcpy(&value, x, sizeof(value));
+  return value;
+}
+QUAVER_INLINE Floats LoadVector(const Bf16* x) {
+  Halves halves;
+  std::memcpy(&halves, x, sizeof(halves));
+  return std::bit_cast<Floats>(__builtin_convertvector(halves, Uints) << 16);
+}
+QUAVER_INLINE void StoreVector(Floats value, float* to) {
+  std::memcpy(to, &value, sizeof(value));
+}
+QUAVER_INLINE void StoreVector(Floats value, Bf16* to) {
+  const auto bits = std::bit_cast<Uints>(value);
+  const Halves halves = __builtin_convertvector(
+      (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16, Halves);
+  std::memcpy(static_cast<void*>(to), &halves, sizeof(halves));
+}
+
+// How many of the sixteen count: all, or the first of them at a row's end.
+struct All {};
+struct First {
+  int64_t count;
+};
+template <typename T>
+QUAVER_INLINE Floats LoadLanes(const T* x, All) {
+  return LoadVector(x);
+}
+template <typename T>
+QUAVER_INLINE Floats LoadLanes(const T* x, First lanes) {
+  T part[kLanes] = {};
+  std::memcpy(static_cast<void*>(part), x, lanes.count * sizeof(T));
+  return LoadVector(part);
+}
+template <typename T>
+QUAVER_INLINE void StoreLanes(Floats value, All, T* to) {
+  StoreVector(value, to);
+}
+template <typename T>
+QUAVER_INLINE void StoreLanes(Floats value, First lanes, T* to) {
+  T part[kLanes];
+  StoreVector(value, part);
+  std::memcpy(static_cast<void*>(to), part, lanes.count * sizeof(T));
+}
+// Lanes that do not count become `other`.
+QUAVER_INLINE Floats Only(Floats value, All, float) { return value; }
+QUAVER_INLINE Floats Only(Floats value, First lanes, float other) {
+  for (int64_t i = lanes.count; i < kLanes; ++i) value[i] = other;
+  return value;
+}
+
+// body(c, lanes) for the elements [0, n), sixteen at a time.
+template <typename Body>
+QUAVER_INLINE void ForVectors(int64_t n, const Body& body) {
+  int64_t c = 0;
+  for (; c + kLanes <= n; c += kLanes) body(c, All{});
+  if (c < n) body(c, First{n - c});
+}
+// Of a lambda that becomes part of its caller.
+#define QUAVER_BODY __attribute__((always_inline))
+
+QUAVER_INLINE Floats Least(Floats a, Floats b) { return a < b ? a : b; }
+QUAVER_INLINE Floats Greatest(Floats a, Floats b) { return a > b ? a : b; }
+// Of all lanes, half of them with the other half until one is left.
+QUAVER_INLINE float Sum(Floats x) {
+  x += __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3,
+                               4, 5, 6, 7);
+  x += __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8,
+                               9, 10, 11);
+  return (x[0] + x[2]) + (x[1] + x[3]);
+}
+QUAVER_INLINE float Greatest(Floats x) {
+  x = Greatest(x, __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0,
+                                          1, 2, 3, 4, 5, 6, 7));
+  x = Greatest(x, __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13,
+                                          14, 15, 8, 9, 10, 11));
+  return std::max(std::max(x[0], x[1]), std::max(x[2], x[3]));
+}
+
+// e^x by 2^k times a polynomial of degree 6 (Cephes): 2 ulp; e^-87.3 below
+// that.
+QUAVER_INLINE Floats Exp(Floats x) {
+  x = Least(Greatest(x, Floats{} - 87.3f), Floats{} + 88.3f);
+  const Floats shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds
+  const Floats k = shifted - 12582912.0f;
+  const Floats r = (x - k * 0.693359375f) + k * 2.12194440e-4f;
+  Floats p = r * 1.9875691500e-4f + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * r * r + r + 1.0f;
-  const auto exponent = static_cast<int32_t>(k) + 127;
-  return p * std::bit_cast<float>(exponent << 23);
+  // The low bits of `shifted` are k.
+  return p * std::bit_cast<Floats>((std::bit_cast<Uints>(shifted) + 127) << 23);
 }
 
-// The normal distribution's mass below x, by Abramowitz and Stegun 7.1.26:
-// 1.5e-7. `density` becomes e^(-x^2/2).
-QUAVER_INLINE float NormalCdf(float x, float* density) {
-  const float z = std::fabs(x) * 0.70710678f;
-  const float t = 1.0f / (1.0f + 0.3275911f * z);
-  const float e = Exp(-z * z);
-  float p = 1.061405429f;
-  p = p * t - 1.453152027f;
+// gelu and its slope: the normal distribution's mass below x by Abramowitz and
+// Stegun 7.1.26, 1.5e-7.
+QUAVER_INLINE void Gelu(Floats x, float /*type*/, Floats* value,
+                        Floats* slope) {
+  const Floats z = (x < 0 ? -x : x) * 0.70710678f;
+  const Floats t = 1.0f / (1.0f + 0.3275911f * z);
+  const Floats density = Exp(-z * z);
+  Floats p = t * 1.061405429f - 1.453152027f;
   p = p * t + 1.421413741f;
   p = p * t - 0.284496736f;
   p = p * t + 0.254829592f;
-  const float tail = 0.5f * p * t * e;
-  *density = e;
-  return x < 0 ? tail : 1.0f - tail;
+  const Floats tail = 0.5f * p * t * density;
+  const Floats cdf = x < 0 ? tail : 1.0f - tail;
+  *value = x * cdf;
+  *slope = cdf + x * density * 0.39894228f;
+}
+// Both by polynomials in x^2, least squares over [-4, 4]: 3e-6 and 1.3e-5
+// there; below they stay at -1.3e-4 and 5e-4, above at (1 - 3e-5) x and 1.
+QUAVER_INLINE void Gelu(Floats x, Bf16 /*type*/, Floats* value, Floats* slope) {
+  constexpr float kMass[] = {
+      -0.000499875f, 0.0015633316f, -0.0028473996f, 0.005903369f, -0.012419659f,
+      0.022626733f,  -0.036886584f, 0.055922203f,   -0.08432017f, 0.17594999f};
+  constexpr float kSlope[] = {
+      -0.006941698f, 0.01928437f,  -0.026720652f, 0.0425631f,    -0.07410103f,
+      0.10217379f,   -0.11506355f, 0.11419904f,   -0.113529734f, 0.18325992f};
+  const Floats above = Greatest(x, Floats{} - 4.0f);
+  const Floats near = Least(above, Floats{} + 4.0f);
+  const Floats t = near * near * 0.125f - 1.0f;
+  Floats mass = Floats{} + kMass[0], rise = Floats{} + kSlope[0];
+  for (int i = 1; i < 10; ++i) {
+    mass = mass * t + kMass[i];
+    rise = rise * t + kSlope[i];
+  }
+  *value = above * (mass * near + 0.5f);
+  *slope = rise * near + 0.5f;
 }
 
-QUAVER_INLINE float Keep(const DropoutMask& mask, uint32_t element) {
-  uint32_t h = element * 0x9E3779B1u ^ mask.seed;
+// The mask's factors of elements `first` and those after it.
+QUAVER_INLINE Floats Keep(const DropoutMask& mask, uint32_t first) {
+  constexpr Uints kOrder = {0, 1, 2,  3,  4,  5,  6,  7,
+                            8, 9, 10, 11, 12, 13, 14, 15};
+  Uints h = (kOrder + first) * 0x9E3779B1u ^ mask.seed;
   h = (h ^ (h >> 16)) * 0x85EBCA6Bu;
   h = (h ^ (h >> 13)) * 0xC2B2AE35u;
   h ^= h >> 16;
-  return h >= mask.threshold ? mask.scale : 0.0f;
+  return h >= mask.threshold ? Floats{} + mask.scale : Floats{};
 }
 
 template <typename T>
 QUAVER_INLINE void AddNormForward(const AddNorm<T>& op, int64_t begin,
                                   int64_t end) {
   const int64_t n = op.width;
+  const float share = 1.0f / static_cast<float>(n);
   for (int64_t row = begin; row < end; ++row) {
     const T* y = op.y + row * n;
     const T* residual = op.residual + row * n;
     T* sum = op.sum + row * n;
     const auto first = static_cast<uint32_t>(row * n);
-    float total = 0;
-#pragma omp simd reduction(+ : total)
-    for (int64_t c = 0; c < n; ++c) {
-      float value = Load(y[c]);
-      if (op.bias != nullptr) value += Load(op.bias[c]);
+    Floats total = {};
+    ForVectors(n, [&](int64_t c, auto lanes) QUAVER_BODY {
+      Floats value = LoadLanes(y + c, lanes);
+      if (op.bias != nullptr) value += LoadLanes(op.bias + c, lanes);
       if (op.mask.threshold != 0) {
         value *= Keep(op.mask, first + static_cast<uint32_t>(c));
       }
-      Store(value + Load(residual[c]), &sum[c]);
-      total += Load(sum[c]);
-    }
-    const float mean = total / static_cast<float>(n);
-    float squares = 0;
-#pragma omp simd reduction(+ : squares)
-    for (int64_t c = 0; c < n; ++c) {
-      const float difference = Load(sum[c]) - mean;
+      StoreLanes(value + LoadLanes(residual + c, lanes), lanes, sum + c);
+      total += LoadLanes(sum + c, lanes);
+    });
+    const float mean = Sum(total) * share;
+    Floats squares = {};
+    ForVectors(n, [&](int64_t c, auto lanes) QUAVER_BODY {
+      const Floats difference =
+          Only(LoadLanes(sum + c, lanes) - mean, lanes, 0);
       squares += difference * difference;
-    }
-    const float rstd =
-        1.0f / std::sqrt(squares / static_cast<float>(n) + op.epsilon);
+    });
+    const float rstd = 1.0f / std::sqrt(Sum(squares) * share + op.epsilon);
     T* out = op.out + row * n;
-#pragma omp simd
-    for (int64_t c = 0; c < n; ++c) {
-      Store((Load(sum[c]) - mean) * rstd * op.gamma[c] + op.beta[c], &out[c]);
-    }
+    ForVectors(n, [&](int64_t c, auto lanes) QUAVER_BODY {
+      const Floats unit = (LoadLanes(sum + c, lanes) - mean) * rstd;
+      StoreLanes(
+          unit * LoadLanes(op.gamma + c, lanes) + LoadLanes(op.beta + c, lanes),
+          lanes, out + c);
+    });
     op.mean[row] = mean;
     op.rstd[row] = rstd;
   }
@@ -121,38 +235,37 @@ QUAVER_INLINE void AddNormBackward(const AddNorm<T>& op, int64_t begin,
                                    int64_t end, const T* dout, T* dresidual,
                                    T* dy, float* dgamma, float* dbeta) {
   const int64_t n = op.width;
+  const float share = 1.0f / static_cast<float>(n);
   for (int64_t row = begin; row < end; ++row) {
     const T* d = dout + row * n;
     const T* sum = op.sum + row * n;
     const float mean = op.mean[row], rstd = op.rstd[row];
-    float total = 0, along = 0;
-#pragma omp simd reduction(+ : total, along)
-    for (int64_t c = 0; c < n; ++c) {
-      const float unit = (Load(sum[c]) - mean) * rstd;
-      const float up = Load(d[c]);
-      dgamma[c] += up * unit;
-      dbeta[c] += up;
-      total += up * op.gamma[c];
-      along += up * op.gamma[c] * unit;
-    }
-    total /= static_cast<float>(n);
-    along /= static_cast<float>(n);
+    Floats totals = {}, alongs = {};
+    ForVectors(n, [&](int64_t c, auto lanes) QUAVER_BODY {
+      const Floats unit = (LoadLanes(sum + c, lanes) - mean) * rstd;
+      const Floats up = LoadLanes(d + c, lanes);
+      StoreLanes(LoadLanes(dgamma + c, lanes) + up * unit, lanes, dgamma + c);
+      StoreLanes(LoadLanes(dbeta + c, lanes) + up, lanes, dbeta + c);
+      const Floats scaled = up * LoadLanes(op.gamma + c, lanes);
+      totals += scaled;
+      alongs += scaled * unit;
+    });
+    const float total = Sum(totals) * share, along = Sum(alongs) * share;
     T* to_residual = dresidual + row * n;
-#pragma omp simd
-    for (int64_t c = 0; c < n; ++c) {
-      const float unit = (Load(sum[c]) - mean) * rstd;
-      Store(rstd * (Load(d[c]) * op.gamma[c] - total - unit * along),
-            &to_residual[c]);
-    }
-    if (op.mask.threshold == 0) continue;
     T* to_y = dy + row * n;
     const auto first = static_cast<uint32_t>(row * n);
-#pragma omp simd
-    for (int64_t c = 0; c < n; ++c) {
-      Store(Load(to_residual[c]) *
-                Keep(op.mask, first + static_cast<uint32_t>(c)),
-            &to_y[c]);
-    }
+    ForVectors(n, [&](int64_t c, auto lanes) QUAVER_BODY {
+      const Floats unit = (LoadLanes(sum + c, lanes) - mean) * rstd;
+      const Floats scaled =
+          LoadLanes(d + c, lanes) * LoadLanes(op.gamma + c, lanes);
+      StoreLanes(rstd * (scaled - total - unit * along), lanes,
+                 to_residual + c);
+      if (op.mask.threshold != 0) {
+        StoreLanes(LoadLanes(to_residual + c, lanes) *
+                       Keep(op.mask, first + static_cast<uint32_t>(c)),
+                   lanes, to_y + c);
+      }
+    });
   }
 }
 
@@ -162,14 +275,13 @@ QUAVER_INLINE void BiasGeluForward(const BiasGelu<T>& op, int64_t begin,
   for (int64_t row = begin; row < end; ++row) {
     T* from = x + row * op.width;
     T* to = out + row * op.width;
-#pragma omp simd
-    for (int64_t c = 0; c < op.width; ++c) {
-      const float value = Load(from[c]) + Load(op.bias[c]);
-      float density;
-      const float cdf = NormalCdf(value, &density);
-      Store(value * cdf, &to[c]);
-      Store(cdf + value * density * 0.39894228f, &from[c]);
-    }
+    ForVectors(op.width, [&](int64_t c, auto lanes) QUAVER_BODY {
+      Floats value, slope;
+      Gelu(LoadLanes(from + c, lanes) + LoadLanes(op.bias + c, lanes), T(),
+           &value, &slope);
+      StoreLanes(value, lanes, to + c);
+      StoreLanes(slope, lanes, from + c);
+    });
   }
 }
 
@@ -197,29 +309,32 @@ QUAVER_INLINE void CrossEntropyRun(const CrossEntropy<T>& op, int64_t begin,
       std::memset(static_cast<void*>(x), 0, n * sizeof(T));
       continue;
     }
-    float greatest = -INFINITY, total = 0;
-#pragma omp simd reduction(max : greatest) reduction(+ : total)
-    for (int64_t c = 0; c < n; ++c) {
-      const float value = Load(x[c]);
-      greatest = std::max(greatest, value);
-      total += value;
-    }
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t c = 0; c < n; ++c) sum += Exp(Load(x[c]) - greatest);
-    const float log_sum = greatest + std::log(sum);
+    Floats most = Floats{} - INFINITY, totals = {};
+    ForVectors(n, [&](int64_t c, auto lanes) QUAVER_BODY {
+      const Floats value = LoadLanes(x + c, lanes);
+      most = Greatest(most, Only(value, lanes, -INFINITY));
+      totals += value;
+    });
+    const float greatest = Greatest(most);
     const float own = Load(x[label]);
-    loss[row] = log_sum - (1 - op.smoothing) * own - even * total;
     // The first of the greatest counts, as in argmax.
     bool first = own == greatest;
     for (int64_t c = 0; first && c < label; ++c) first = Load(x[c]) < greatest;
     right[row] = first ? 1 : 0;
+    Floats sums = {};
+    ForVectors(n, [&](int64_t c, auto lanes) QUAVER_BODY {
+      const Floats e = Exp(LoadLanes(x + c, lanes) - greatest);
+      StoreLanes(e, lanes, x + c);
+      sums += Only(e, lanes, 0);
+    });
+    const float sum = Sum(sums);
+    const float log_sum = greatest + std::log(sum);
+    loss[row] = log_sum - (1 - op.smoothing) * own - even * Sum(totals);
     const float share = op.scale / sum;
     const float even_share = op.scale * even;
-#pragma omp simd
-    for (int64_t c = 0; c < n; ++c) {
-      Store(Exp(Load(x[c]) - greatest) * share - even_share, &x[c]);
-    }
+    ForVectors(n, [&](int64_t c, auto lanes) QUAVER_BODY {
+      StoreLanes(LoadLanes(x + c, lanes) * share - even_share, lanes, x + c);
+    });
     Store(op.scale * (std::exp(own - log_sum) - (1 - op.smoothing) - even),
           &x[label]);
   }
@@ -238,10 +353,12 @@ QUAVER_INLINE void ColumnSums(const T* x, int64_t rows, int64_t width,
 template <typename T>
 QUAVER_INLINE void DropoutRun(const DropoutMask& mask, int64_t begin,
                               int64_t end, T* x) {
-#pragma omp simd
-  for (int64_t i = begin; i < end; ++i) {
-    Store(Load(x[i]) * Keep(mask, static_cast<uint32_t>(i)), &x[i]);
-  }
+  ForVectors(end - begin, [&](int64_t i, auto lanes) QUAVER_BODY {
+    T* at = x + begin + i;
+    StoreLanes(
+        LoadLanes(at, lanes) * Keep(mask, static_cast<uint32_t>(begin + i)),
+        lanes, at);
+  });
 }
 
 template <typename T>
