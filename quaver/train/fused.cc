@@ -4,19 +4,14 @@
 #include <cstdlib>
 #include <memory>
 #include <string_view>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "quaver/base/hash.h"
-#include "quaver/train/internal/fused_attention.h"
-#include "quaver/train/internal/fused_rows.h"
 
-namespace quaver {
+namespace quaver::fused {
 namespace {
-
-fused::HeadScratch& Scratch() {
-  thread_local const std::unique_ptr<fused::HeadScratch> scratch =
-      std::make_unique<fused::HeadScratch>();
-  return *scratch;
-}
 
 template <typename T>
 struct Table {
@@ -35,90 +30,47 @@ struct Table {
   void (*dropout)(const DropoutMask&, int64_t, int64_t, T*);
   void (*add_to)(const T*, int64_t, int64_t, float*);
   void (*adam_w)(const AdamW&, int64_t, int64_t);
-  void (*momentum)(const float*, float, int64_t, int64_t, float*, Bf16*);
+  double (*momentum)(const float*, float, float, int64_t, int64_t, float*,
+                     Bf16*);
+  void (*directed_step)(const DirectedStep&, int64_t, int64_t);
   double (*square_sum)(const float*, int64_t, int64_t);
   void (*to_bf16)(const float*, int64_t, int64_t, Bf16*);
 };
 
-// Functions for one instruction set, and their table.
-#define QUAVER_FUSED(NAME, TARGET)                                             \
-  template <typename T>                                                        \
-  struct NAME {                                                                \
-    TARGET static void AddNormForward(const AddNorm<T>& op, int64_t begin,     \
-                                      int64_t end) {                           \
-      fused::AddNormForward(op, begin, end);                                   \
-    }                                                                          \
-    TARGET static void AddNormBackward(const AddNorm<T>& op, int64_t begin,    \
-                                       int64_t end, const T* dout, T* dres,    \
-                                       T* dy, float* dgamma, float* dbeta) {   \
-      fused::AddNormBackward(op, begin, end, dout, dres, dy, dgamma, dbeta);   \
-    }                                                                          \
-    TARGET static void BiasGeluForward(const BiasGelu<T>& op, int64_t begin,   \
-                                       int64_t end, T* x, T* out) {            \
-      fused::BiasGeluForward(op, begin, end, x, out);                          \
-    }                                                                          \
-    TARGET static void BiasGeluBackward(const BiasGelu<T>& op, int64_t begin,  \
-                                        int64_t end, const T* slope, T* d) {   \
-      fused::BiasGeluBackward(op, begin, end, slope, d);                       \
-    }                                                                          \
-    TARGET static void AttentionForward(const Attention<T>& op, int64_t begin, \
-                                        int64_t end) {                         \
-      fused::AttentionForward(op, begin, end, Scratch());                      \
-    }                                                                          \
-    TARGET static void AttentionBackward(const Attention<T>& op,               \
-                                         int64_t begin, int64_t end,           \
-                                         const T* dout, T* dq, T* dk, T* dv) { \
-      fused::AttentionBackward(op, begin, end, dout, dq, dk, dv, Scratch());   \
-    }                                                                          \
-    TARGET static void CrossEntropyRun(const CrossEntropy<T>& op,              \
-                                       int64_t begin, int64_t end, T* logits,  \
-                                       float* loss, uint8_t* right) {          \
-      fused::CrossEntropyRun(op, begin, end, logits, loss, right);             \
-    }                                                                          \
-    TARGET static void ColumnSums(const T* x, int64_t rows, int64_t width,     \
-                                  int64_t begin, int64_t end, float* sums) {   \
-      fused::ColumnSums(x, rows, width, begin, end, sums);                     \
-    }                                                                          \
-    TARGET static void Dropout(const DropoutMask& mask, int64_t begin,         \
-                               int64_t end, T* x) {                            \
-      fused::DropoutRun(mask, begin, end, x);                                  \
-    }                                                                          \
-    TARGET static void AddTo(const T* x, int64_t begin, int64_t end,           \
-                             float* total) {                                   \
-      fused::AddToRun(x, begin, end, total);                                   \
-    }                                                                          \
-    TARGET static void AdamWRun(const AdamW& op, int64_t begin, int64_t end) { \
-      fused::AdamWRun(op, begin, end);                                         \
-    }                                                                          \
-    TARGET static void Momentum(const float* gradient, float decay,            \
-                                int64_t begin, int64_t end, float* momentum,   \
-                                Bf16* ahead) {                                 \
-      fused::MomentumRun(gradient, decay, begin, end, momentum, ahead);        \
-    }                                                                          \
-    TARGET static double SquareSum(const float* x, int64_t begin,              \
-                                   int64_t end) {                              \
-      return fused::SquareSumRun(x, begin, end);                               \
-    }                                                                          \
-    TARGET static void ToBf16(const float* x, int64_t begin, int64_t end,      \
-                              Bf16* out) {                                     \
-      fused::ToBf16Run(x, begin, end, out);                                    \
-    }                                                                          \
-    static constexpr Table<T> kTable = {AddNormForward,   AddNormBackward,     \
-                                        BiasGeluForward,  BiasGeluBackward,    \
-                                        AttentionForward, AttentionBackward,   \
-                                        CrossEntropyRun,  ColumnSums,          \
-                                        Dropout,          AddTo,               \
-                                        AdamWRun,         Momentum,            \
-                                        SquareSum,        ToBf16};             \
-  };
+}  // namespace
+}  // namespace quaver::fused
 
-QUAVER_FUSED(Scalar, )
+#define QUAVER_SET scalar
+#define QUAVER_TARGET
+#define QUAVER_AVX512 0
+#include "quaver/train/internal/fused_set.h"
 #if defined(__x86_64__)
-QUAVER_FUSED(Avx2, __attribute__((target("avx2,fma"))))
-QUAVER_FUSED(Avx512,
-             __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,"
-                                   "avx512vl,prefer-vector-width=512"))))
+#define QUAVER_SET avx2
+#define QUAVER_TARGET __attribute__((target("avx2,fma")))
+#define QUAVER_AVX512 0
+#include "quaver/train/internal/fused_set.h"
+#define QUAVER_SET avx512
+#define QUAVER_TARGET                              \
+  __attribute__((                                  \
+      target("avx2,fma,avx512f,avx512bw,avx512dq," \
+             "avx512vl,prefer-vector-width=512")))
+#define QUAVER_AVX512 1
+#include "quaver/train/internal/fused_set.h"
+#define QUAVER_SET avx512_bf16
+#define QUAVER_TARGET                              \
+  __attribute__((                                  \
+      target("avx2,fma,avx512f,avx512bw,avx512dq," \
+             "avx512vl,avx512bf16,"                \
+             "prefer-vector-width=512")))
+#define QUAVER_AVX512 2
+#include "quaver/train/internal/fused_set.h"
 #endif
+
+namespace quaver {
+namespace {
+
+template <typename T>
+using Table = fused::Table<T>;
 
 template <typename T>
 const Table<T>& Choose() {
@@ -131,10 +83,14 @@ const Table<T>& Choose() {
   const bool avx2 =
       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool wide = isa.starts_with("avx512") || isa == "amx";
-  if (wide && avx512) return Avx512<T>::kTable;
-  if (isa != "scalar" && avx2) return Avx2<T>::kTable;
+  const bool bf16 = forced == nullptr || isa == "avx512_bf16" || isa == "amx";
+  if (wide && avx512 && bf16 && __builtin_cpu_supports("avx512bf16")) {
+    return fused::avx512_bf16::kTable<T>;
+  }
+  if (wide && avx512) return fused::avx512::kTable<T>;
+  if (isa != "scalar" && avx2) return fused::avx2::kTable<T>;
 #endif
-  return Scalar<T>::kTable;
+  return fused::scalar::kTable<T>;
 }
 
 template <typename T>
@@ -214,9 +170,14 @@ void AdamW::Run(int64_t begin, int64_t end) const {
   Get<float>().adam_w(*this, begin, end);
 }
 
-void Momentum(const float* gradient, float decay, int64_t begin, int64_t end,
-              float* momentum, Bf16* ahead) {
-  Get<float>().momentum(gradient, decay, begin, end, momentum, ahead);
+double Momentum(const float* gradient, float scale, float decay, int64_t begin,
+                int64_t end, float* momentum, Bf16* ahead) {
+  return Get<float>().momentum(gradient, scale, decay, begin, end, momentum,
+                               ahead);
+}
+
+void DirectedStep::Run(int64_t begin, int64_t end) const {
+  Get<float>().directed_step(*this, begin, end);
 }
 
 double SquareSum(const float* x, int64_t begin, int64_t end) {

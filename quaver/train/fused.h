@@ -148,10 +148,26 @@ struct AdamW {
 };
 
 // Momentum of which an update looks one step ahead (Nesterov), over [begin,
-// end): momentum = decay * momentum + gradient; ahead = gradient + decay *
-// momentum.
-void Momentum(const float* gradient, float decay, int64_t begin, int64_t end,
-              float* momentum, Bf16* ahead);
+// end): momentum = decay * momentum + scale * gradient; ahead = scale *
+// gradient + decay * momentum, of which it returns the sum of squares.
+double Momentum(const float* gradient, float scale, float decay, int64_t begin,
+                int64_t end, float* momentum, Bf16* ahead);
+
+// A step along a direction that is known, over [begin, end): weights = (1 -
+// learning_rate * weight_decay) * weights - learning_rate * direction; with
+// what AdamW does besides in its one pass.
+struct DirectedStep {
+  float learning_rate = 0;
+  float weight_decay = 0;
+  float average_decay = 0;
+  const Bf16* direction = nullptr;
+  float* weights = nullptr;
+  float* gradient = nullptr;
+  float* average = nullptr;  // or null
+  Bf16* shadow = nullptr;    // or null
+
+  void Run(int64_t begin, int64_t end) const;
+};
 
 // Sum of squares of [begin, end).
 double SquareSum(const float* x, int64_t begin, int64_t end);

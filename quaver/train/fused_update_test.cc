@@ -86,6 +86,63 @@ TEST(AdamWTest, NeedsNeitherAverageNorShadow) {
   EXPECT_EQ(two.average, Model().average);
 }
 
+TEST(MomentumTest, LooksAheadAndSumsSquares) {
+  constexpr int kFirst = 3, kLast = 2'070;  // more than one block, and a rest
+  const std::vector<float> gradient = Normals<float>(2'100, 1);
+  const std::vector<float> before = Normals<float>(2'100, 2);
+  std::vector<float> momentum = before;
+  std::vector<Bf16> ahead(2'100, Bf16{7});
+  const double squares = Momentum(gradient.data(), 0.5f, 0.9f, kFirst, kLast,
+                                  momentum.data(), ahead.data());
+  double want = 0;
+  for (int i = 0; i < 2'100; ++i) {
+    if (i < kFirst || i >= kLast) {
+      EXPECT_EQ(momentum[i], before[i]);
+      EXPECT_EQ(ahead[i].bits, 7);
+      continue;
+    }
+    const double m = 0.9 * before[i] + 0.5 * gradient[i];
+    const double next = 0.5 * gradient[i] + 0.9 * m;
+    EXPECT_NEAR(momentum[i], m, 1e-6);
+    EXPECT_NEAR(Value(ahead[i]), next, 0.004 * std::fabs(next) + 1e-6);
+    want += next * next;
+  }
+  EXPECT_NEAR(squares, want, 1e-5 * want);
+}
+
+TEST(DirectedStepTest, IsAStepWithDecayAverageAndShadow) {
+  Model model;
+  model.gradient = Normals<float>(kSize, 2);
+  std::vector<Bf16> direction;
+  Round(Normals<float>(kSize, 3), &direction);
+  const Model before = model;
+  DirectedStep op;
+  op.learning_rate = 0.1f;
+  op.weight_decay = 0.5f;
+  op.average_decay = 0.75f;
+  op.direction = direction.data();
+  op.weights = model.weights.data();
+  op.gradient = model.gradient.data();
+  op.average = model.average.data();
+  op.shadow = model.shadow.data();
+  op.Run(1, kSize);
+  EXPECT_EQ(model.weights[0], before.weights[0]);
+  EXPECT_EQ(model.gradient[0], before.gradient[0]);
+  for (size_t i = 1; i < model.weights.size(); ++i) {
+    const double want =
+        0.95 * before.weights[i] - 0.1 * double{Value(direction[i])};
+    EXPECT_NEAR(model.weights[i], want, 1e-6) << i;
+    EXPECT_EQ(model.gradient[i], 0) << i;
+    EXPECT_NEAR(model.average[i], 0.75 * before.average[i] + 0.25 * want, 1e-6);
+    EXPECT_NEAR(Value(model.shadow[i]), want, 0.004 * std::fabs(want) + 1e-6);
+  }
+  op.average = nullptr;
+  op.shadow = nullptr;
+  const std::vector<float> average = model.average;
+  op.Run(0, kSize);
+  EXPECT_EQ(model.average, average);
+}
+
 TEST(SquareSumTest, IsOfItsRange) {
   std::vector<float> x = Normals<float>(1'000, 1);
   x[0] = x[900] = 1e30f;  // its square is no float

@@ -1,14 +1,13 @@
-// Attention's loops of fused.h, for one instruction set each.
-#pragma once
-
+// Attention's loops of fused.h, for one instruction set: see fused_rows.h.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 
-#include "quaver/train/internal/fused_rows.h"
+#include "quaver/train/fused.h"
 
-namespace quaver::fused {
+namespace quaver::fused::QUAVER_SET {
 
 // Rows of one head, with their bias, as floats without gaps.
 template <typename T>
@@ -104,6 +103,11 @@ struct HeadScratch {
   float dq[kElements], dk[kElements], dv[kElements];
   float slopes[256 * 256];  // of scores, [queries, keys]
 };
+inline HeadScratch& Scratch() {
+  thread_local const std::unique_ptr<HeadScratch> scratch =
+      std::make_unique<HeadScratch>();
+  return *scratch;
+}
 
 template <typename T>
 QUAVER_INLINE int64_t KeyCount(const Attention<T>& op, int64_t s) {
@@ -210,7 +214,8 @@ QUAVER_INLINE void AttentionBackwardOf(const Attention<T>& op, int64_t begin,
 // With the usual head dimensions known when compiled.
 template <typename T>
 QUAVER_INLINE void AttentionForward(const Attention<T>& op, int64_t begin,
-                                    int64_t end, HeadScratch& scratch) {
+                                    int64_t end) {
+  HeadScratch& scratch = Scratch();
   switch (op.head_dim) {
     case 32:
       return AttentionForwardOf<32>(op, begin, end, scratch);
@@ -224,7 +229,8 @@ QUAVER_INLINE void AttentionForward(const Attention<T>& op, int64_t begin,
 template <typename T>
 QUAVER_INLINE void AttentionBackward(const Attention<T>& op, int64_t begin,
                                      int64_t end, const T* dout, T* dq, T* dk,
-                                     T* dv, HeadScratch& scratch) {
+                                     T* dv) {
+  HeadScratch& scratch = Scratch();
   switch (op.head_dim) {
     case 32:
       return AttentionBackwardOf<32>(op, begin, end, dout, dq, dk, dv, scratch);
@@ -235,4 +241,4 @@ QUAVER_INLINE void AttentionBackward(const Attention<T>& op, int64_t begin,
   }
 }
 
-}  // namespace quaver::fused
+}  // namespace quaver::fused::QUAVER_SET

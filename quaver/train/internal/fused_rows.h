@@ -1,9 +1,10 @@
-// The loops of fused.h, inlined into functions for one instruction set each.
+// The loops of fused.h for one instruction set: included once for each by
+// fused.cc, with QUAVER_SET its name, QUAVER_TARGET its attribute, and
+// QUAVER_AVX512 (1, or 2 with bf16 instructions) where it has them.
+//
 // What is more than a line or two is written in vectors of sixteen, which a
 // compiler splits where registers are shorter: what it makes of loops with
 // branches and narrow types is five times slower.
-#pragma once
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -12,17 +13,16 @@
 
 #include "quaver/train/fused.h"
 
-// Everything here has to become part of its caller, which says for what
-// instruction set it is built.
-#define QUAVER_INLINE static inline __attribute__((always_inline))
+namespace quaver::fused::QUAVER_SET {
 
-namespace quaver::fused {
+// Everything here has to become part of its caller; lambdas, too.
+#define QUAVER_INLINE static inline QUAVER_TARGET __attribute__((always_inline))
+#define QUAVER_BODY QUAVER_TARGET __attribute__((always_inline))
 
 // Sixteen elements, whatever the instruction set makes of them.
 constexpr int64_t kLanes = 16;
 using Floats = float __attribute__((vector_size(64)));
 using Uints = uint32_t __attribute__((vector_size(64)));
-using Ints = int32_t __attribute__((vector_size(64)));
 using Halves = uint16_t __attribute__((vector_size(32)));
 
 QUAVER_INLINE float Load(float x) { return x; }
@@ -50,18 +50,34 @@ QUAVER_INLINE Floats LoadVector(const float* x) {
   std::memcpy(&value, x, sizeof(value));
   return value;
 }
+// (GCC 12 takes the unmasked conversions for reads of nothing in particular.)
 QUAVER_INLINE Floats LoadVector(const Bf16* x) {
   Halves halves;
   std::memcpy(&halves, x, sizeof(halves));
-  return std::bit_cast<Floats>(__builtin_convertvector(halves, Uints) << 16);
+#if QUAVER_AVX512
+  const auto wide = std::bit_cast<Uints>(
+      _mm512_maskz_cvtepu16_epi32(0xFFFF, std::bit_cast<__m256i>(halves)));
+#else
+  const Uints wide = __builtin_convertvector(halves, Uints);
+#endif
+  return std::bit_cast<Floats>(wide << 16);
 }
 QUAVER_INLINE void StoreVector(Floats value, float* to) {
   std::memcpy(to, &value, sizeof(value));
 }
 QUAVER_INLINE void StoreVector(Floats value, Bf16* to) {
+#if QUAVER_AVX512 == 2
+  const __m256bh halves = _mm512_cvtneps_pbh(std::bit_cast<__m512>(value));
+#else
   const auto bits = std::bit_cast<Uints>(value);
-  const Halves halves = __builtin_convertvector(
-      (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16, Halves);
+  const Uints rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
+#if QUAVER_AVX512
+  const __m256i halves =
+      _mm512_maskz_cvtepi32_epi16(0xFFFF, std::bit_cast<__m512i>(rounded));
+#else
+  const Halves halves = __builtin_convertvector(rounded, Halves);
+#endif
+#endif
   std::memcpy(static_cast<void*>(to), &halves, sizeof(halves));
 }
 
@@ -104,9 +120,6 @@ QUAVER_INLINE void ForVectors(int64_t n, const Body& body) {
   for (; c + kLanes <= n; c += kLanes) body(c, All{});
   if (c < n) body(c, First{n - c});
 }
-// Of a lambda that becomes part of its caller.
-#define QUAVER_BODY __attribute__((always_inline))
-
 QUAVER_INLINE Floats Least(Floats a, Floats b) { return a < b ? a : b; }
 QUAVER_INLINE Floats Greatest(Floats a, Floats b) { return a > b ? a : b; }
 // Of all lanes, half of them with the other half until one is left.
@@ -397,15 +410,46 @@ QUAVER_INLINE void AdamWRun(const AdamW& op, int64_t begin, int64_t end) {
   }
 }
 
-QUAVER_INLINE void MomentumRun(const float* gradient, float decay,
-                               int64_t begin, int64_t end, float* momentum,
-                               Bf16* ahead) {
-#pragma omp simd
-  for (int64_t i = begin; i < end; ++i) {
-    const float m = decay * momentum[i] + gradient[i];
-    momentum[i] = m;
-    Store(gradient[i] + decay * m, &ahead[i]);
+QUAVER_INLINE double MomentumRun(const float* gradient, float scale,
+                                 float decay, int64_t begin, int64_t end,
+                                 float* momentum, Bf16* ahead) {
+  double sum = 0;
+  // Squares in float for a few, so that conversions are few.
+  constexpr int64_t kFew = 1'024;
+  for (int64_t first = begin; first < end; first += kFew) {
+    const int64_t last = std::min(end, first + kFew);
+    Floats squares = {};
+    ForVectors(last - first, [&](int64_t c, auto lanes) QUAVER_BODY {
+      const int64_t i = first + c;
+      const Floats g = LoadLanes(gradient + i, lanes) * scale;
+      const Floats m = decay * LoadLanes(momentum + i, lanes) + g;
+      StoreLanes(m, lanes, momentum + i);
+      const Floats next = g + decay * m;
+      StoreLanes(next, lanes, ahead + i);
+      squares += next * next;
+    });
+    sum += Sum(squares);
   }
+  return sum;
+}
+
+QUAVER_INLINE void DirectedStepRun(const DirectedStep& op, int64_t begin,
+                                   int64_t end) {
+  const float decay = 1.0f - op.learning_rate * op.weight_decay;
+  ForVectors(end - begin, [&](int64_t c, auto lanes) QUAVER_BODY {
+    const int64_t i = begin + c;
+    const Floats weights =
+        decay * LoadLanes(op.weights + i, lanes) -
+        op.learning_rate * LoadLanes(op.direction + i, lanes);
+    StoreLanes(weights, lanes, op.weights + i);
+    StoreLanes(Floats{}, lanes, op.gradient + i);
+    if (op.average != nullptr) {
+      const Floats average = LoadLanes(op.average + i, lanes);
+      StoreLanes(average + (1 - op.average_decay) * (weights - average), lanes,
+                 op.average + i);
+    }
+    if (op.shadow != nullptr) StoreLanes(weights, lanes, op.shadow + i);
+  });
 }
 
 QUAVER_INLINE double SquareSumRun(const float* x, int64_t begin, int64_t end) {
@@ -423,4 +467,4 @@ QUAVER_INLINE void ToBf16Run(const float* x, int64_t begin, int64_t end,
   for (int64_t i = begin; i < end; ++i) StoreAny(x[i], &out[i]);
 }
 
-}  // namespace quaver::fused
+}  // namespace quaver::fused::QUAVER_SET

@@ -15,11 +15,11 @@ namespace quaver {
 at::Tensor Orthogonalised(const at::Tensor& matrix);
 
 // What to subtract from the weights for a learning rate of 1, in `compute`.
-// `momentum` becomes decay * momentum + gradient, of which the update looks one
-// step ahead (Nesterov). Its root mean square is about 0.2, AdamW's, so that
-// both share a learning rate (Liu et al. 2025, "Muon is scalable for LLM
-// training").
-at::Tensor MuonUpdate(const at::Tensor& gradient, double decay,
+// `momentum` becomes decay * momentum + scale * gradient, of which the update
+// looks one step ahead (Nesterov). Its root mean square is about 0.2, AdamW's,
+// so that both share a learning rate (Liu et al. 2025, "Muon is scalable for
+// LLM training").
+at::Tensor MuonUpdate(const at::Tensor& gradient, double scale, double decay,
                       at::ScalarType compute, at::Tensor& momentum);
 
 }  // namespace quaver

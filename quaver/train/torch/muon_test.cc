@@ -164,7 +164,8 @@ TEST(MuonUpdateTest, LooksAheadOfItsMomentum) {
       for (uint64_t step = 1; step <= 5; ++step) {
         const at::Tensor gradient = RandomMatrix(shape, 20 + step);
         const at::Tensor kept = gradient.clone();
-        const at::Tensor update = MuonUpdate(gradient, kDecay, type, momentum);
+        const at::Tensor update =
+            MuonUpdate(0.5 * gradient, 2, kDecay, type, momentum);
         EXPECT_EQ(update.sizes(), gradient.sizes());
         EXPECT_EQ(update.scalar_type(), type);
         EXPECT_TRUE(at::equal(gradient, kept));
@@ -192,7 +193,7 @@ TEST(MuonUpdateTest, IsAboutAsLargeAsAdamWs) {
     for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
       at::Tensor momentum = at::zeros_like(gradient);
       const at::Tensor update =
-          MuonUpdate(1e-4 * gradient, 0.95, type, momentum);
+          MuonUpdate(gradient, 1e-4, 0.95, type, momentum);
       EXPECT_EQ(update.scalar_type(), type);
       EXPECT_EQ(momentum.scalar_type(), at::kFloat);
       EXPECT_NEAR(RootMeanSquare(update), 0.2, 0.04);
@@ -204,8 +205,8 @@ TEST(MuonUpdateTest, NothingComesOfNoGradient) {
   at::Tensor momentum = at::zeros({4, 6}, at::kFloat);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     const at::Tensor zero = at::zeros({4, 6}, at::kFloat);
-    EXPECT_TRUE(
-        at::equal(MuonUpdate(zero, 0.95, type, momentum).to(at::kFloat), zero));
+    EXPECT_TRUE(at::equal(
+        MuonUpdate(zero, 1, 0.95, type, momentum).to(at::kFloat), zero));
     EXPECT_TRUE(at::equal(momentum, zero));
   }
 }

@@ -159,9 +159,25 @@ void Optimizer::StepMatrix(const Parameters::Entry& entry, int64_t step,
   at::Tensor gradient = matrix(parameters_.gradient());
   at::Tensor momentum = matrix(parameters_.moment1());
   at::Tensor weights = matrix(parameters_.master());
-  gradient.mul_(scale);
-  const at::Tensor update =
-      MuonUpdate(gradient, config_.momentum, parameters_.compute(), momentum);
+  const at::Tensor update = MuonUpdate(gradient, scale, config_.momentum,
+                                       parameters_.compute(), momentum);
+  if (update.is_cpu() && update.scalar_type() == at::kBFloat16) {
+    DirectedStep op;
+    op.learning_rate = static_cast<float>(learning_rate);
+    op.weight_decay = static_cast<float>(config_.weight_decay);
+    op.direction = static_cast<const Bf16*>(update.data_ptr());
+    op.weights = weights.data_ptr<float>();
+    op.gradient = gradient.data_ptr<float>();
+    if (average_.defined()) {
+      op.average = matrix(average_).data_ptr<float>();
+      op.average_decay = static_cast<float>(AverageDecay(step));
+    }
+    if (parameters_.shadow().defined()) {
+      op.shadow = static_cast<Bf16*>(matrix(parameters_.shadow()).data_ptr());
+    }
+    op.Run(0, update.numel());
+    return;
+  }
   weights.mul_(1 - learning_rate * config_.weight_decay)
       .sub_(update.to(at::kFloat), learning_rate);
   gradient.zero_();
