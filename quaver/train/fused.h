@@ -82,7 +82,11 @@ struct Attention {
   const T* q_bias = nullptr;
   const T* k_bias = nullptr;
   const T* v_bias = nullptr;
-  // Probabilities [heads, queries, keys] of each sequence, at p_offsets[s].
+  // Probabilities [heads, queries, RowStride(keys)] of each sequence, at
+  // p_offsets[s]; 0 where a query does not look.
+  static constexpr int64_t RowStride(int64_t keys) {
+    return (keys + 15) / 16 * 16;
+  }
   float* p = nullptr;
   const int64_t* p_offsets = nullptr;
   T* out = nullptr;  // [queries, heads * head_dim]

@@ -21,6 +21,7 @@ struct Lengths {
 const Lengths kCausal = {{0, 1, 5, 8}, {0, 1, 5, 8}, {1, 4, 3}, true};
 const Lengths kCross = {{0, 1, 5, 8}, {0, 3, 5, 12}, {3, 2, 7}};
 const Lengths kPadded = {{0, 4, 8, 12}, {0, 5, 10, 15}, {5, 1, 3}};
+const Lengths kLong = {{0, 3}, {0, 19}, {18}};  // more keys than a vector has
 const Lengths kPaddedCausal = {{0, 4, 8}, {0, 4, 8}, {4, 2}, true};
 
 constexpr int kHeads = 2;
@@ -57,6 +58,7 @@ void Attend(const AttentionIn& in, int64_t s, int64_t h, int64_t query,
           weights[j] / sum * (in.v[(k0 + j) * width + c] + in.v_bias[c]);
     }
   }
+  p->resize(p->size() + Attention<float>::RowStride(keys) - keys);
 }
 
 // [queries, width], and the probabilities as Attention lays them out.
@@ -93,7 +95,8 @@ struct Run {
       p_offsets.push_back(size);
       size += int64_t{kHeads} *
               (lengths.q_offsets[s + 1] - lengths.q_offsets[s]) *
-              (lengths.k_offsets[s + 1] - lengths.k_offsets[s]);
+              Attention<T>::RowStride(lengths.k_offsets[s + 1] -
+                                      lengths.k_offsets[s]);
     }
     p.resize(size, -1);
     op.heads = kHeads, op.head_dim = static_cast<int>(dim);
@@ -141,8 +144,9 @@ struct Run {
 
 TYPED_TEST(AttentionTest, OutputProbabilitiesAndGradientsAreRight) {
   constexpr double kNear = kTolerance<TypeParam>;
-  for (const Lengths& lengths : {kCausal, kCross, kPadded, kPaddedCausal}) {
-    for (const int64_t dim : {3, 9}) {
+  for (const Lengths& lengths :
+       {kCausal, kCross, kPadded, kLong, kPaddedCausal}) {
+    for (const int64_t dim : {3, 32}) {
       Run<TypeParam> run(lengths, dim);
       const auto dq_before = run.dq, dkv_before = run.dkv;
       run.Work(0, run.texts());

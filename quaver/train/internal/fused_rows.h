@@ -106,11 +106,12 @@ QUAVER_INLINE void StoreLanes(Floats value, First lanes, T* to) {
   StoreVector(value, part);
   std::memcpy(static_cast<void*>(to), part, lanes.count * sizeof(T));
 }
+constexpr Uints kOrder = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 // Lanes that do not count become `other`.
 QUAVER_INLINE Floats Only(Floats value, All, float) { return value; }
 QUAVER_INLINE Floats Only(Floats value, First lanes, float other) {
-  for (int64_t i = lanes.count; i < kLanes; ++i) value[i] = other;
-  return value;
+  const auto count = static_cast<uint32_t>(std::min(lanes.count, kLanes));
+  return kOrder < count ? value : Floats{} + other;
 }
 
 // body(c, lanes) for the elements [0, n), sixteen at a time.
@@ -194,8 +195,6 @@ QUAVER_INLINE void Gelu(Floats x, Bf16 /*type*/, Floats* value, Floats* slope) {
 
 // The mask's factors of elements `first` and those after it.
 QUAVER_INLINE Floats Keep(const DropoutMask& mask, uint32_t first) {
-  constexpr Uints kOrder = {0, 1, 2,  3,  4,  5,  6,  7,
-                            8, 9, 10, 11, 12, 13, 14, 15};
   Uints h = (kOrder + first) * 0x9E3779B1u ^ mask.seed;
   h = (h ^ (h >> 16)) * 0x85EBCA6Bu;
   h = (h ^ (h >> 13)) * 0xC2B2AE35u;

@@ -117,8 +117,8 @@ TEST(OptimizerTest, MuonMovesTheLayersMatricesOnly) {
 }
 
 // Each matrix by itself, by the clipped gradient, with decay and average.
-TEST(OptimizerTest, MuonsStepIsMuonsUpdate) {
-  Model model(Config(true), 2);
+void CompareMuonsStep(at::ScalarType type, double bound) {
+  Model model(Config(true), 2, type);
   Parameters& parameters = model.parameters;
   at::Tensor weights = parameters.master().clone();
   at::Tensor average = weights.clone();
@@ -142,20 +142,26 @@ TEST(OptimizerTest, MuonsStepIsMuonsUpdate) {
       };
       at::Tensor own = matrix(momentum);
       const at::Tensor update =
-          MuonUpdate(matrix(gradient), 0.95, at::kFloat, own);
-      matrix(weights).mul_(1 - kRate * 0.1).sub_(update, kRate);
+          MuonUpdate(matrix(gradient), 1, 0.95, type, own);
+      matrix(weights).mul_(1 - kRate * 0.1).sub_(update.to(at::kFloat), kRate);
       const double decay = (1.0 + step) / (10.0 + step);  // not yet 0.9
       matrix(average).mul_(decay).add_(matrix(weights), 1 - decay);
-      EXPECT_LT(Difference(matrix(parameters.master()), matrix(weights)), 1e-5)
+      EXPECT_LT(Difference(matrix(parameters.master()), matrix(weights)), bound)
           << entry.name;
       EXPECT_LT(Difference(matrix(parameters.moment1()), matrix(momentum)),
                 1e-5)
           << entry.name;
       EXPECT_LT(Difference(matrix(model.optimizer->average()), matrix(average)),
-                1e-5)
+                bound)
           << entry.name;
     }
   }
+}
+
+TEST(OptimizerTest, MuonsStepIsMuonsUpdate) {
+  CompareMuonsStep(at::kFloat, 1e-5);
+  // The scale is applied before or after rounding.
+  CompareMuonsStep(at::kBFloat16, 3e-3);
 }
 
 TEST(OptimizerTest, TheSameBitsWhateverTheWorkers) {

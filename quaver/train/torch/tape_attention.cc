@@ -107,7 +107,7 @@ Ref Tape::Attend(const Ref& q, const Ref& kv, bool self, const Weight& q_bias,
     const int64_t nq = q_offsets[s + 1] - q_offsets[s];
     const int64_t nk = k_offsets[s + 1] - k_offsets[s];
     QUAVER_CHECK(std::max(nq, nk) <= Attention<float>::kMaxLength);
-    places[s + 1] = places[s] + heads * nq * nk;
+    places[s + 1] = places[s] + heads * nq * Attention<float>::RowStride(nk);
   }
   const at::Tensor kept =
       at::empty({places.back()}, q->value.options().dtype(at::kFloat));
