@@ -50,18 +50,14 @@ struct Table {
 #define QUAVER_AVX512 0
 #include "quaver/train/internal/fused_set.h"
 #define QUAVER_SET avx512
-#define QUAVER_TARGET                              \
-  __attribute__((                                  \
-      target("avx2,fma,avx512f,avx512bw,avx512dq," \
-             "avx512vl,prefer-vector-width=512")))
+#define QUAVER_TARGET \
+  __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))
 #define QUAVER_AVX512 1
 #include "quaver/train/internal/fused_set.h"
 #define QUAVER_SET avx512_bf16
-#define QUAVER_TARGET                              \
-  __attribute__((                                  \
-      target("avx2,fma,avx512f,avx512bw,avx512dq," \
-             "avx512vl,avx512bf16,"                \
-             "prefer-vector-width=512")))
+#define QUAVER_TARGET \
+  __attribute__((     \
+      target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 #define QUAVER_AVX512 2
 #include "quaver/train/internal/fused_set.h"
 #endif

@@ -1,4 +1,4 @@
-// Attention's loops of fused.h, for one instruction set: see fused_rows.h.
+// Attention's loops of fused.h, for one instruction set: see fused_vectors.h.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>

@@ -1,5 +1,6 @@
-// The table of one instruction set's functions: see fused_rows.h.
-// clang-format off: rows before attention.
+// The table of one instruction set's functions: see fused_vectors.h.
+// clang-format off: each uses what comes before.
+#include "quaver/train/internal/fused_vectors.h"
 #include "quaver/train/internal/fused_rows.h"
 #include "quaver/train/internal/fused_attention.h"
 // clang-format on
