@@ -22,17 +22,18 @@ namespace {
 constexpr double kDropout = 0.1;
 constexpr int kLeastSteps = 2;
 
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
 struct Rung {
   std::string change;
   TrainerConfig config;
   int pairs = 32;
   std::vector<double> rates;  // useful tokens/s, of each round
 
-  double median() const {
-    std::vector<double> sorted = rates;
-    std::sort(sorted.begin(), sorted.end());
-    return sorted[sorted.size() / 2];
-  }
+  double median() const { return Median(rates); }
 };
 
 // Lengths as people type: log-normal from 3 to 24 tokens, about 9 in the mean;
@@ -102,24 +103,31 @@ std::vector<Rung> Ladder(const BartShape& shape) {
 void RunRung(const TrainBenchOptions& options, Rung* rung) {
   Trainer trainer(rung->config);
   trainer.parameters().Initialise(1);
-  const BartShape& shape = rung->config.shape;
-  int64_t tokens = 0, start = 0;
-  for (int64_t step = 1;; ++step) {
-    const Batch batch =
-        RandomPairs(shape, rung->pairs, static_cast<uint64_t>(step));
-    const StepResult result = trainer.Step(batch, step, 1e-4);
-    const int64_t now = Clock::Real().NowUs();
-    if (step <= kLeastSteps) {  // warms caches and compiled products
-      start = now;
-      continue;
+  int64_t steps = 0;
+  // Trains for so long; returns tokens a second.
+  const auto run = [&](double seconds) {
+    const int64_t start = Clock::Real().NowUs(), first = steps;
+    double passed = 0;
+    int64_t tokens = 0;
+    while (passed < seconds || steps < first + kLeastSteps) {
+      ++steps;
+      const Batch batch = RandomPairs(rung->config.shape, rung->pairs,
+                                      static_cast<uint64_t>(steps));
+      tokens += trainer.Step(batch, steps, 1e-4).tokens;
+      passed = static_cast<double>(Clock::Real().NowUs() - start) / 1e6;
     }
-    tokens += result.tokens;
-    const double passed = static_cast<double>(now - start) / 1e6;
-    if (step >= 2 * kLeastSteps && passed >= options.seconds) {
-      rung->rates.push_back(static_cast<double>(tokens) / passed);
-      return;
-    }
-  }
+    return static_cast<double>(tokens) / passed;
+  };
+  // Warms caches and compiles products, one for every number of rows.
+  run(options.seconds / 2);
+  rung->rates.push_back(run(options.seconds));
+}
+
+double ProductPeak() {
+  TrainerConfig tiny;
+  tiny.shape = *PresetShape("tiny");
+  Trainer trainer(tiny);
+  return MeasureProductPeak(trainer.team(), at::kBFloat16, at::kCPU);
 }
 
 }  // namespace
@@ -135,21 +143,20 @@ absl::Status RunTrainBench(const TrainBenchOptions& options,
   }
   ASSIGN_OR_RETURN(const BartShape shape,
                    PresetShape(options.preset == "small" ? "bench" : "base"));
-  double peak = 0;
-  {
-    TrainerConfig tiny;
-    tiny.shape = *PresetShape("tiny");
-    Trainer trainer(tiny);
-    peak = MeasureProductPeak(trainer.team(), at::kBFloat16, at::kCPU);
-  }
   std::vector<Rung> ladder = Ladder(shape);
+  // As often as the rungs: what a shared machine can do changes.
+  std::vector<double> peaks;
   for (int round = 0; round < options.rounds; ++round) {
     for (Rung& rung : ladder) {
       RunRung(options, &rung);
       LogInfo("round {}: {}: {:.0f} tokens/s", round + 1, rung.change,
               rung.rates.back());
     }
+    peaks.push_back(ProductPeak());
+    LogInfo("round {}: products reach {:.0f} GFLOP/s", round + 1,
+            peaks.back() / 1e9);
   }
+  const double peak = Median(peaks);
   const double ours = ladder.front().median();
   const double reference = std::max(ours, options.rival_tokens_per_s);
   const double reached = ladder.back().median();

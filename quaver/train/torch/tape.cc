@@ -41,16 +41,15 @@ void AddRows(const at::Tensor& table, const at::Tensor& ids,
   const auto* id = Data<int64_t>(ids);
   auto* to = Data<float>(table);
   const int64_t width = x.size(1);
-  const auto factor = static_cast<float>(scale);
-  const at::Tensor source = x.to(at::kFloat);
-  const auto* from = Data<float>(source);
-  at::parallel_for(0, width, 32, [&](int64_t begin, int64_t end) {
-    for (int64_t row = 0; row < x.size(0); ++row) {
-      float* sum = to + id[row] * width;
-      for (int64_t c = begin; c < end; ++c) {
-        sum[c] += factor * from[row * width + c];
+  const at::Tensor source = scale == 1 ? x : x * scale;
+  ForType(source.scalar_type(), [&](auto type) {
+    using T = decltype(type);
+    const T* from = Data<T>(source);
+    at::parallel_for(0, width, 32, [&](int64_t begin, int64_t end) {
+      for (int64_t row = 0; row < x.size(0); ++row) {
+        quaver::AddTo(from + row * width, begin, end, to + id[row] * width);
       }
-    }
+    });
   });
 }
 
