@@ -230,6 +230,16 @@ def test_two_processes_train_as_one(tmp_path):
         losses(tmp_path / "one"), rel=1e-3)
 
 
+def test_two_processes_stop_in_the_same_step_when_time_is_up(tmp_path):
+    config = recipe(tmp_path, steps=1_000_000, evaluate_every=1_000_000,
+                    checkpoint_every=1_000_000)
+    for process in two_processes(tmp_path / "out", config, "--workers", 1,
+                                 "--minutes", 0.02):
+        _, errors = process.communicate(timeout=TIMEOUT)
+        assert process.returncode == 0, errors
+    assert 0 < metrics(tmp_path / "out")[-1]["step"] < 1_000_000
+
+
 def test_a_killed_process_ends_the_run_with_a_checkpoint(tmp_path):
     out = tmp_path / "out"
     config = recipe(tmp_path, steps=100_000, precision="fp32")
