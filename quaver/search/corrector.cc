@@ -131,6 +131,11 @@ void AddTyped(const Query& query, Readings& readings) {
   }
 }
 
+// Whether no character is half there, as tokens, which are bytes, may leave it.
+bool HasWholeCharacters(std::string_view text) {
+  return ToCodePoints(text).find(U'\uFFFD') == std::u32string::npos;
+}
+
 // What the model says becomes readings and scores of readings.
 absl::StatusOr<int> AddModelReadings(Servable& model, const CallOptions& call,
                                      Readings& readings) {
@@ -142,6 +147,7 @@ absl::StatusOr<int> AddModelReadings(Servable& model, const CallOptions& call,
     readings.all()[i].model_score = opinion.draft_scores[i];
   }
   for (size_t i = 0; i < opinion.answers.size(); ++i) {
+    if (!HasWholeCharacters(opinion.answers[i].text)) continue;
     const std::string shown = ComparableText(opinion.answers[i].text);
     const std::string text = Normalize(shown);
     if (text.empty()) continue;

@@ -191,6 +191,13 @@ TEST_F(CorrectorTest, LostSignsAreNothingToAskAbout) {
   }
 }
 
+TEST_F(CorrectorTest, AnswersWithHalfACharacterAreNoReadings) {
+  model_->answers = {"春 夏\xE7\xA7 冬", "春 夏 \uFFFD 冬"};
+  const Correction correction = Correct("春 夏 秋 冬", {.explain = true});
+  EXPECT_EQ(correction.outcome, SpellingOutcome::kNone);
+  EXPECT_THAT(correction.readings, SizeIs(1));
+}
+
 TEST_F(CorrectorTest, RareNamesStay) {
   for (const char* query :
        {"deadmau5", "CHVRCHES", "Ke$ha", "†††", "久石譲", "strobe deadmau5"}) {
