@@ -2,7 +2,6 @@
 #include "quaver/train/fused.h"
 
 #include <cstdlib>
-#include <memory>
 #include <string_view>
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -26,7 +26,8 @@ QUAVER_INLINE void Gelu(Floats x, float /*type*/, Floats* value,
   *slope = cdf + x * density * 0.39894228f;
 }
 // Both by polynomials in x^2, least squares over [-4, 4]: 3e-6 and 1.3e-5
-// there; below they stay at -1.3e-4 and 5e-4, above at (1 - 3e-5) x and 1.
+// there; below they stay at -1.3e-4 and -5e-4, above at (1 - 3e-5) x
+// and 1.0005.
 QUAVER_INLINE void Gelu(Floats x, Bf16 /*type*/, Floats* value, Floats* slope) {
   constexpr float kMass[] = {
       -0.000499875f, 0.0015633316f, -0.0028473996f, 0.005903369f, -0.012419659f,
